@@ -1,0 +1,1 @@
+"""Phone calls into Python: Twilio Media Streams in, PCM out."""

@@ -1,0 +1,1 @@
+"""Pure audio: codecs, files, tones, levels. No I/O of its own, no event loop."""

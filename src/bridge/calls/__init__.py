@@ -1,0 +1,1 @@
+"""What every room may name: the call, its events, its record."""

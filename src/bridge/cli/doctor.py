@@ -1,0 +1,41 @@
+"""``bridge doctor``: what is set, what is there, what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import typer
+
+from bridge.cli import option
+
+
+def doctor(config: option.Config = None) -> None:
+    """Show the settings and where each comes from, check them, and say how to mend what is wrong."""
+    from bridge.cli.diagnosis import diagnose
+    from bridge.cli.text import columns
+    from bridge.cli.version import version_text
+    from bridge.configuration import load
+    from bridge.settings import Settings, variable
+
+    configuration = load(config=config)
+    print(version_text())
+    rows = [("SETTING", "VALUE", "FROM")]
+    for name in Settings.model_fields:
+        value = getattr(configuration.settings, name)
+        rows.append((variable(name), _shown(value), configuration.origins[name]))
+    print(f"\n{columns(rows)}\n")
+    findings = diagnose(configuration)
+    for finding in findings:
+        print(f"{finding.mark:<5} {finding.text}")
+        if finding.mend:
+            print(f"      → {finding.mend}")
+    wrong = sum(finding.mark == "WRONG" for finding in findings)
+    print(f"\n{wrong} wrong." if wrong else "\nNothing wrong.")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _shown(value: object) -> str:
+    """Write a value down for people; Pydantic's secrets print as stars."""
+    if value is None or value == ():
+        return "–"
+    if isinstance(value, tuple):
+        return ", ".join(getattr(item, "use", str(item)) for item in value)
+    return str(value)

@@ -1,0 +1,61 @@
+"""What a long-running command does to its own process: logging, file limit, not outliving its parent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bridge.configuration import Configuration
+from bridge.logs import logging_to
+
+WANTED_FILES: Final = 65_536
+"""Two descriptors a call (socket, recording) for more calls than one core carries."""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def running(configuration: Configuration, *, stop_with_stdin: bool) -> Iterator[None]:
+    """Log as the settings say, with every secret masked, and allow as many sockets as the machine does."""
+    settings = configuration.settings
+    secrets = [value.get_secret_value() for value in (settings.api_key, settings.twilio_auth_token) if value]
+    with logging_to(level=settings.log_level, form=settings.log_format, secrets=secrets):
+        for warning in configuration.warnings:
+            log.warning("%s", warning)
+        raise_file_limit()
+        if stop_with_stdin:
+            threading.Thread(target=_stop_at_end_of_stdin, name="parent-watch", daemon=True).start()
+        yield
+
+
+def raise_file_limit() -> None:
+    """Raise the soft limit on open files as far as allowed; each call needs a socket and perhaps a file."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError) as error:  # macOS refuses more than its own maximum
+        log.warning("the limit on open files stays at %d: %s", soft, error)
+
+
+def _stop_at_end_of_stdin() -> None:
+    """
+    Stop in good order when the parent is gone.
+
+    The parent holds the other end of our standard input and never writes: whatever ends it, even a kill that
+    it cannot catch, closes that end. Works where there is no PR_SET_PDEATHSIG, and finishes recordings.
+    """
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Twilio's Media Streams protocol without I/O: both ends, as values."""

@@ -1,0 +1,1 @@
+"""One live call, from its socket's first message to its last."""

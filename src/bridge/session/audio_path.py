@@ -1,0 +1,99 @@
+"""From media messages to listeners: the one callback that runs for every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge.audio.g711 import ulaw_silence
+from bridge.calls.call import Encoding, Track
+from bridge.mediastream.messages import MediaBody
+from bridge.session.listener import Listener
+from bridge.session.timeline import DROP, Numbering, Timeline
+from bridge.session.track import OutboundTrack, PreRoll
+
+
+class AudioPath:
+    """
+    Both tracks of one stream, their pre-roll and their listeners.
+
+    The inbound track leads: each inbound frame takes the same length of the outbound track with it.
+    On streams where the provider sends ``outbound`` frames itself, those are the outbound track.
+    """
+
+    def __init__(self, *, preroll_ms: int, on_first: Callable[[], None]) -> None:
+        numbering = Numbering()
+        self.inbound = Timeline("inbound", numbering)
+        self.outbound = Timeline("outbound", numbering)
+        self.sent = OutboundTrack()
+        self.frames = 0
+        self._listeners: tuple[Listener, ...] = ()
+        self._on_first = on_first
+        self._preroll_ms = preroll_ms
+        self._inbound_preroll = PreRoll(preroll_ms * 8)
+        self._outbound_preroll = PreRoll(preroll_ms * 8)
+
+    def media(self, body: MediaBody) -> None:
+        """Take one media message's audio."""
+        payload = body.payload
+        if body.track == "outbound":
+            self._provided(body)
+            return
+        gap_samples = self.inbound.place(body.chunk, body.timestamp, len(payload))
+        if gap_samples == DROP:
+            return
+        if not self.frames:
+            self._on_first()
+        self.frames += 1
+        if gap_samples:
+            self._fan_out(ulaw_silence(gap_samples), filled=True)
+        self._fan_out(payload)
+
+    def _provided(self, body: MediaBody) -> None:
+        """The provider's own outbound frame: heard by the phone, whoever spoke it."""
+        gap_samples = self.outbound.place(body.chunk, body.timestamp, len(body.payload))
+        if gap_samples == DROP:
+            return
+        if gap_samples:
+            self.sent.heard(ulaw_silence(gap_samples))
+        self.sent.heard(body.payload)
+
+    def _fan_out(self, payload: bytes, *, filled: bool = False) -> None:
+        outbound = self.sent.take(len(payload))
+        if self._preroll_ms:
+            self._inbound_preroll.add(payload)
+            self._outbound_preroll.add(outbound)
+        for listener in self._listeners:
+            track = listener.track
+            if track == "inbound":
+                listener.push(payload, filled=filled)
+            elif track == "both":
+                listener.push(payload, outbound, filled=filled)
+            else:
+                listener.push(outbound)
+
+    def listen(
+        self, track: Track, *, chunk_ms: int, encoding: Encoding, from_start: bool, max_queue_ms: int
+    ) -> Listener:
+        """Attach a listener; see ``calls.Call.listen``."""
+        left = self._inbound_preroll.audio() if from_start else b""
+        right = self._outbound_preroll.audio() if from_start else b""
+        listener = Listener(
+            track,
+            chunk_ms=chunk_ms,
+            encoding=encoding,
+            max_queue_ms=max_queue_ms,
+            start_samples=self.inbound.position_samples - len(left),
+            detach=self._detach,
+        )
+        if left:
+            listener.push(right if track == "outbound" else left, right if track == "both" else None)
+        self._listeners = (*self._listeners, listener)
+        return listener
+
+    def _detach(self, listener: Listener) -> None:
+        self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+    def end(self) -> None:
+        """No more audio will come."""
+        for listener in self._listeners:
+            listener.end()

@@ -1,0 +1,298 @@
+"""
+Audio on its way to the phone: sent ahead of real time by a stated lead, never more.
+
+Twilio queues what it gets and plays it in real time, so a short lead keeps ``clear`` quick and the
+ledger true. What fits the lead goes out at once, inside ``put``; the rest is released by the ticker in
+larger messages. Each segment and mark is closed by the echo of an internal mark behind it:
+https://www.twilio.com/docs/voice/media-streams/websocket-messages#send-a-mark-message.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from bridge.calls.event import MarkFate
+from bridge.calls.socket import DirectSocket
+from bridge.clock import Clock
+from bridge.mediastream.server_side import ServerStream
+from bridge.session.segment import Segment
+from bridge.ticker import FRAME_S, Ticker
+
+RATE_HZ: Final = 8000
+INTERNAL_MARK: Final = "bridge:"
+"""Marks with this prefix are ours and never shown to anybody."""
+_HOLD_ABOVE_BYTES: Final = 256 * 1024
+_STALL_S: Final = 30.0
+_MESSAGE_SAMPLES: Final = 800
+"""Queued audio travels in pieces of 100 ms, a tenth of the cost of single frames."""
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """A piece that was sent; ``starts_s`` is when the phone is expected to begin hearing it."""
+
+    segment: Segment
+    payload: bytes
+    starts_s: float
+
+
+@dataclass(slots=True)
+class _PendingMark:
+    """A mark that was sent and has not come back."""
+
+    segment: Segment | None
+    user_name: str | None
+    cleared: bool = False
+
+
+@dataclass(slots=True)
+class _UserMark:
+    name: str
+
+
+class PlayoutObserver(Protocol):
+    """Who is told what happens to the phone's audio; the session."""
+
+    def heard(self, payload: bytes) -> None:
+        """This was sent and will be heard after all that was sent before."""
+        ...
+
+    def cut(self) -> None:
+        """A ``clear`` was sent: what was sent and not heard yet never will be."""
+        ...
+
+    def reached(self, name: str, fate: MarkFate) -> None:
+        """A user's mark was reached or cleared."""
+        ...
+
+    def stalled(self) -> None:
+        """The peer has not read for 30 s; told on every tick until the stream ends."""
+        ...
+
+
+class Playout:
+    """
+    The queue between ``play`` and the socket.
+
+    Args:
+        stream: Makes the messages.
+        socket: Takes them.
+        lead_ms: How far ahead of real time audio is sent.
+        observer: Is told what happens.
+
+    Attributes:
+        underruns: How often the phone ran dry, by more than a frame, inside a segment.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        stream: ServerStream,
+        socket: DirectSocket,
+        clock: Clock,
+        ticker: Ticker,
+        lead_ms: int,
+        observer: PlayoutObserver,
+    ) -> None:
+        self._stream = stream
+        self._socket = socket
+        self._clock = clock
+        self._ticker = ticker
+        self._lead_s: Final = lead_ms / 1000
+        self._message_samples: Final = min(_MESSAGE_SAMPLES, lead_ms * RATE_HZ // 2000)
+        self._observer = observer
+        self._queue: deque[Segment | _UserMark] = deque()
+        self._in_flight: deque[_InFlight] = deque()
+        self._marks: dict[str, _PendingMark] = {}
+        self._mark_count = 0
+        self._play_end_s = 0.0
+        self._leave_ticker: Callable[[], None] | None = None
+        self._held_since_s: float | None = None
+        self._idle_waiters: list[Callable[[], None]] = []
+        self.underruns = 0
+        self._started: Segment | None = None
+
+    # Commands
+
+    def add(self, segment: Segment) -> None:
+        """Take a segment; it plays after all earlier ones."""
+        segment.settle_with(lambda: self._settle_exactly(self._clock.now_s()))
+        self._queue.append(segment)
+
+    def mark(self, name: str) -> None:
+        """Set a user's mark behind everything queued."""
+        self._queue.append(_UserMark(name))
+        self.release()
+
+    def clear(self) -> None:
+        """Drop what is sent or queued and may be interrupted; the rest of what may not is sent again."""
+        now_s = self._clock.now_s()
+        self._settle_exactly(now_s)
+        self._socket.send(self._stream.clear())
+        self._observer.cut()
+        self._play_end_s = now_s
+        self._started = None
+        cut, self._in_flight = self._in_flight, deque()
+        for mark in self._marks.values():
+            # All before it was heard: its echo is only on its way. Otherwise that echo means nothing.
+            mark.cleared = bool(cut) if mark.segment is None else not mark.segment.is_heard
+        kept = self._survivors(cut)
+        for mark in self._marks.values():
+            if mark.cleared and mark.segment is not None and mark.segment not in kept:
+                mark.segment.end("cleared")
+        self._queue = kept
+        self.release()
+        self._check_idle()
+
+    def _survivors(self, cut: deque[_InFlight]) -> deque[Segment | _UserMark]:
+        """What is still to be played after a ``clear``, in order; ends the rows of all else."""
+        kept: deque[Segment | _UserMark] = deque()
+        for item in self._queue:
+            if isinstance(item, _UserMark):
+                self._observer.reached(item.name, "cleared")
+            elif item.interruptible:
+                item.end("cleared")
+            else:
+                kept.append(item)
+        for piece in reversed(cut):
+            if not piece.segment.interruptible:
+                piece.segment.put_back(piece.payload)
+                if piece.segment not in kept:
+                    kept.appendleft(piece.segment)
+        return kept
+
+    def end(self) -> None:
+        """The stream is over: nothing more is heard."""
+        self._settle_exactly(self._clock.now_s())
+        segments = [item for item in self._queue if isinstance(item, Segment)]
+        segments += [piece.segment for piece in self._in_flight]
+        segments += [mark.segment for mark in self._marks.values() if mark.segment is not None]
+        self._queue.clear()
+        self._in_flight.clear()
+        self._marks.clear()
+        for segment in segments:
+            segment.end("cleared")
+        self._leave()
+        self._tell_idle()
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call back once nothing is queued or playing; at once if that is so now."""
+        self._idle_waiters.append(callback)
+        self._check_idle()
+
+    # The way out
+
+    def release(self) -> None:
+        """Send what the lead allows now; let the ticker come back for the rest."""
+        now_s = self._clock.now_s()
+        while self._queue:
+            item = self._queue[0]
+            if isinstance(item, _UserMark):
+                self._queue.popleft()
+                self._send_mark(None, item.name)
+            elif item.fate != "playing":
+                self._queue.popleft()  # ended by its own error
+            elif item.is_drained:
+                self._queue.popleft()
+                self._send_mark(item, None)
+            elif not item.queued_samples or not self._send_some(item, now_s):
+                break
+        if self._queue and isinstance(self._queue[0], Segment) and self._queue[0].queued_samples:
+            if self._leave_ticker is None:
+                self._leave_ticker = self._ticker.add(self.release)
+        else:
+            self._leave()
+
+    def echoed(self, name: str) -> None:
+        """A mark of the stream came back."""
+        pending = self._marks.pop(name, None)
+        if pending is None:
+            return
+        fate: MarkFate = "cleared" if pending.cleared else "played"
+        if pending.segment is not None:
+            pending.segment.end(fate)
+            self._forget(pending.segment)
+        elif pending.user_name is not None:
+            self._observer.reached(pending.user_name, fate)
+        self._check_idle()
+
+    def _send_some(self, segment: Segment, now_s: float) -> bool:
+        """Send one message of this segment if the lead and the socket allow."""
+        if self._socket.unsent_bytes > _HOLD_ABOVE_BYTES:
+            return self._hold(now_s)
+        self._held_since_s = None
+        ahead_s = self._play_end_s - now_s
+        if ahead_s < 0:
+            if segment is self._started and ahead_s < -FRAME_S:
+                self.underruns += 1
+            self._play_end_s, ahead_s = now_s, 0.0
+        room_samples = round((self._lead_s - ahead_s) * RATE_HZ)
+        waiting = segment.queued_samples
+        if waiting > room_samples and room_samples < self._message_samples:
+            return False
+        payload = segment.take(min(waiting, room_samples))
+        self._socket.send(self._stream.play(payload))
+        self._observer.heard(payload)
+        segment.sent_samples += len(payload)
+        self._settle(now_s)
+        self._in_flight.append(_InFlight(segment, payload, self._play_end_s))
+        self._play_end_s += len(payload) / RATE_HZ
+        self._started = segment
+        return True
+
+    def _hold(self, now_s: float) -> bool:
+        if self._held_since_s is None:
+            self._held_since_s = now_s
+        elif now_s - self._held_since_s > _STALL_S:
+            self._observer.stalled()
+        return False
+
+    def _send_mark(self, segment: Segment | None, user_name: str | None) -> None:
+        self._mark_count += 1
+        name = f"{INTERNAL_MARK}{self._mark_count}"
+        self._marks[name] = _PendingMark(segment, user_name)
+        self._socket.send(self._stream.mark(name))
+        if segment is self._started:
+            self._started = None
+
+    def _leave(self) -> None:
+        if self._leave_ticker is not None:
+            self._leave_ticker()
+            self._leave_ticker = None
+
+    # The ledger
+
+    def _settle(self, now_s: float) -> None:
+        """Move the pieces the phone must have heard by now from sent to played."""
+        while self._in_flight:
+            piece = self._in_flight[0]
+            if piece.starts_s + len(piece.payload) / RATE_HZ > now_s:
+                break
+            piece.segment.played_samples += len(piece.payload)
+            self._in_flight.popleft()
+
+    def _settle_exactly(self, now_s: float) -> None:
+        """The same, to the sample: the piece being heard is split."""
+        self._settle(now_s)
+        if self._in_flight:
+            piece = self._in_flight[0]
+            samples = max(0, round((now_s - piece.starts_s) * RATE_HZ))
+            piece.segment.played_samples += samples
+            piece.payload = piece.payload[samples:]
+            piece.starts_s += samples / RATE_HZ
+
+    def _forget(self, segment: Segment) -> None:
+        self._in_flight = deque(piece for piece in self._in_flight if piece.segment is not segment)
+
+    def _check_idle(self) -> None:
+        if not self._queue and not any(not mark.cleared for mark in self._marks.values()):
+            self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        waiters, self._idle_waiters = self._idle_waiters, []
+        for callback in waiters:
+            callback()

@@ -1,0 +1,312 @@
+"""One live call: its stream's messages in, its audio and events out; what sinks know as ``Call``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from bridge.calls.call import Encoding, Playable, Playback, Track
+from bridge.calls.event import CallEvent, DigitPressed, MarkFate, MarkReached, StreamEnded, StreamStarted
+from bridge.calls.record import StreamCounters, StreamRecord
+from bridge.calls.socket import DirectSocket
+from bridge.clock import Clock
+from bridge.errors import CallEnded, CallReadOnly
+from bridge.mediastream import messages as wire
+from bridge.mediastream.server_side import Event, ServerStream, Violation
+from bridge.session.audio_path import AudioPath
+from bridge.session.event_log import EventLog
+from bridge.session.listener import Listener
+from bridge.session.playout import INTERNAL_MARK, Playout
+from bridge.session.segment import Segment
+from bridge.session.supervisor import supervise
+from bridge.session.speaking import PlayEncoding, digit_tones, drive, to_ulaw
+from bridge.sinks.sink import BoundSink
+from bridge.ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+EndReason = Literal["stop", "lost", "hangup", "shutdown", "stalled"]
+HangUp = Callable[[str], Awaitable[bool]]
+"""Ends a call by REST, given its SID; false where that is not possible."""
+
+_CLOSE_AFTER_HANGUP_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What is known of a call when its stream starts."""
+
+    sid: str
+    from_: str = ""
+    to: str = ""
+    direction: Literal["incoming", "placed"] = "incoming"
+    parameters: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How every session behaves."""
+
+    lead_ms: int = 200
+    preroll_ms: int = 3000
+    grace_s: float = 10.0
+
+
+class Session:
+    """
+    One live call; implements ``calls.Call``.
+
+    Args:
+        facts: Who talks to whom.
+        stream: The protocol, already OPEN.
+        socket: The way back to the carrier.
+        hang_up: Ends the call by REST.
+
+    """
+
+    def __init__(
+        self,
+        facts: CallFacts,
+        *,
+        stream: ServerStream,
+        socket: DirectSocket,
+        clock: Clock,
+        ticker: Ticker,
+        options: SessionOptions,
+        hang_up: HangUp,
+    ) -> None:
+        if stream.start is None:
+            raise ValueError("a session needs an open stream")
+        self.facts: Final = facts
+        self.start: Final = stream.start
+        self.stream: Final = stream
+        self.record: Final = StreamRecord(stream.start.streamSid, clock.utc())
+        self.audio: Final = AudioPath(preroll_ms=options.preroll_ms, on_first=self._note_first_audio)
+        self.end_reason: EndReason | None = None
+        self._socket: Final = socket
+        self._clock: Final = clock
+        self._opened_s: Final = clock.now_s()
+        self._grace_s: Final = options.grace_s
+        self._hang_up: Final = hang_up
+        self._hanging_up = False
+        self._log: Final = EventLog()
+        self._over: Final = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._playout: Final = Playout(
+            stream=stream, socket=socket, clock=clock, ticker=ticker, lead_ms=options.lead_ms, observer=self
+        )
+        self._log.add(StreamStarted(1, 0, self.start.streamSid))
+
+    # Facts, as a sink sees them
+
+    @property
+    def sid(self) -> str:
+        return self.facts.sid
+
+    @property
+    def stream_sid(self) -> str:
+        return self.start.streamSid
+
+    @property
+    def from_(self) -> str:
+        return self.facts.from_
+
+    @property
+    def to(self) -> str:
+        return self.facts.to
+
+    @property
+    def direction(self) -> Literal["incoming", "placed"]:
+        return self.facts.direction
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        return self.facts.parameters or {}
+
+    @property
+    def at_ms(self) -> int:
+        """How far the inbound track has come."""
+        return self.audio.inbound.position_samples // 8
+
+    @property
+    def started_at(self) -> datetime:
+        return self.record.started_at
+
+    # Messages of the stream; everything here is synchronous
+
+    def take(self, event: Event) -> None:
+        """Act on one message of the stream."""
+        if type(event) is wire.Media:
+            self.audio.media(event.media)
+        elif type(event) is wire.Mark:
+            if event.mark.name.startswith(INTERNAL_MARK):
+                self._playout.echoed(event.mark.name)
+        elif type(event) is wire.Dtmf:
+            self._add(lambda number, at_ms: DigitPressed(number, at_ms, event.dtmf.digit))
+        elif type(event) is wire.Stop:
+            self.end("stop")
+        elif type(event) is Violation:
+            log.warning("message ignored (%s): %s", event.error.kind, event.error.reason)
+
+    def end(self, reason: EndReason) -> None:
+        """The stream is over: listeners get their last chunk, nothing more is heard."""
+        if self.end_reason is not None:
+            return
+        self.end_reason = "hangup" if self._hanging_up and reason in ("stop", "lost") else reason
+        self._playout.end()
+        self._add(lambda number, at_ms: StreamEnded(number, at_ms, str(self.end_reason)))
+        self._log.end()
+        self.audio.end()
+        self.record.ended_at = self._clock.utc()
+        self.record.end = self.end_reason
+        self.count()
+        self._over.set()
+
+    def count(self) -> None:
+        """Bring the record's counters up to date."""
+        irregular = self.audio.inbound.irregular
+        self.record.counters = StreamCounters(
+            frames=self.audio.frames,
+            samples=self.audio.inbound.position_samples,
+            gaps=irregular.gaps,
+            filled_ms=irregular.filled_samples // 8,
+            duplicates=irregular.duplicates,
+            late=irregular.late,
+            re_anchors=irregular.re_anchors,
+            violations=self.stream.counters.violations,
+            underruns=self._playout.underruns,
+            first_audio_ms=self.record.counters.first_audio_ms,
+        )
+
+    def _note_first_audio(self) -> None:
+        waited_s = self._clock.now_s() - self._opened_s
+        self.record.counters.first_audio_ms = round(waited_s * 1000)
+
+    def _add(self, build: Callable[[int, int], CallEvent]) -> None:
+        self._log.add(build(self._log.next_number, self.at_ms))
+
+    async def run(self, sinks: Sequence[BoundSink]) -> None:
+        """
+        Run the sinks until the stream has ended and they have finished, or their grace is over.
+
+        Never raises for a sink's fault; cancellation ends the sinks at once.
+        """
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            running = [
+                group.create_task(
+                    supervise(sink, self, self.record.sinks), name=f"{self.sid} {sink.label}"
+                )
+                for sink in sinks
+            ]
+            await self._over.wait()
+            if running:
+                _, late = await asyncio.wait(running, timeout=self._grace_s)
+                for task in late:
+                    log.warning("%s is cancelled: not finished %g s after the call", task.get_name(), self._grace_s)
+                    task.cancel()
+            self._tasks = None
+
+    # What sinks may ask for
+
+    def listen(
+        self,
+        track: Track = "inbound",
+        *,
+        chunk_ms: int = 20,
+        encoding: Encoding = "pcm16",
+        from_start: bool = False,
+        max_queue_ms: int = 5000,
+    ) -> Listener:
+        listener = self.audio.listen(
+            track, chunk_ms=chunk_ms, encoding=encoding, from_start=from_start, max_queue_ms=max_queue_ms
+        )
+        if self.end_reason is not None:
+            listener.end()
+        return listener
+
+    async def play(
+        self,
+        audio: Playable | AsyncIterator[Playable],
+        *,
+        encoding: PlayEncoding = "pcm16",
+        max_queue_ms: int | None = None,
+        interruptible: bool = True,
+    ) -> Playback:
+        group = self._check_writable()
+        segment = Segment(interruptible=interruptible, max_queue_ms=max_queue_ms)
+        if isinstance(audio, bytes | bytearray | memoryview):
+            segment.put(to_ulaw(bytes(audio), encoding))
+            segment.complete = True
+        elif isinstance(audio, AsyncIterator):
+            group.create_task(drive(audio, segment, self._playout, encoding), name=f"{self.sid} play")
+        else:
+            segment.put(to_ulaw(audio, encoding))
+            segment.complete = True
+        self._playout.add(segment)
+        self._playout.release()
+        return segment
+
+    async def clear(self) -> None:
+        self._check_writable()
+        self._playout.clear()
+
+    async def mark(self, name: str) -> None:
+        self._check_writable()
+        self._playout.mark(name)
+
+    async def send_digits(self, digits: str) -> None:
+        await self.play(digit_tones(digits), encoding="mulaw")
+
+    def add_recording(self, path: Path) -> None:
+        self.record.recordings.append(path)
+
+    def events(self) -> AsyncIterator[CallEvent]:
+        return self._log.read()
+
+    async def hangup(self, *, after_played: bool = False) -> None:
+        if after_played and self.end_reason is None:
+            idle = asyncio.Event()
+            self._playout.when_idle(idle.set)
+            await idle.wait()
+        if self.end_reason is not None:
+            return
+        self._hanging_up = True
+        # REST first: closing the socket makes Twilio log error 31921 (docs/api/errors/31921).
+        if await self._hang_up(self.sid):
+            try:
+                async with asyncio.timeout(_CLOSE_AFTER_HANGUP_S):
+                    await self._over.wait()
+            except TimeoutError:
+                log.warning("the call was hung up by REST but its stream goes on; closing the socket")
+        self._socket.close(1000, "call hung up")
+
+    def _check_writable(self) -> asyncio.TaskGroup:
+        if self.end_reason is not None or self._tasks is None:
+            raise CallEnded(f"call {self.sid} is over")
+        if "outbound" in self.start.tracks:
+            # Only <Start><Stream> sends that track, and it is one-way: sending into it is error 31924.
+            raise CallReadOnly(f"call {self.sid}: its stream is one-way, nothing can be played")
+        return self._tasks
+
+    # What the playout tells (PlayoutObserver)
+
+    def heard(self, payload: bytes) -> None:
+        self.audio.sent.heard(payload)
+
+    def cut(self) -> None:
+        self.audio.sent.cut()
+
+    def reached(self, name: str, fate: MarkFate) -> None:
+        self._add(lambda number, at_ms: MarkReached(number, at_ms, name, fate))
+
+    def stalled(self) -> None:
+        if self.end_reason is None:
+            log.warning("the peer has read nothing for 30 s; closing its stream")
+            self.end("stalled")
+            self._socket.close(1008, "not reading: nothing could be sent for 30 s")

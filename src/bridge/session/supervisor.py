@@ -1,0 +1,45 @@
+"""Each sink runs here: its fault is logged, counted and perhaps retried, and touches nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from bridge.calls.call import Call
+from bridge.errors import CallEnded
+from bridge.sinks.sink import BoundSink
+
+log = logging.getLogger(__name__)
+
+_FIRST_BACK_OFF_S: Final = 0.5
+_MAX_BACK_OFF_S: Final = 30.0
+
+
+async def supervise(sink: BoundSink, call: Call, outcomes: dict[str, str]) -> None:
+    """
+    Run a sink to its end; only cancellation passes through.
+
+    ``outcomes[sink.label]`` says how it fares: ``running``, ``done``, ``cancelled``, or the error.
+    """
+    outcomes[sink.label] = "running"
+    back_off_s = _FIRST_BACK_OFF_S
+    try:
+        while True:
+            try:
+                await sink.run(call)
+            except CallEnded:
+                pass  # the call ended under it: the normal end of whoever speaks
+            except Exception as error:
+                log.exception("sink %s failed", sink.label)
+                outcomes[sink.label] = f"{type(error).__name__}: {error}"
+                if sink.restart:
+                    await asyncio.sleep(back_off_s)
+                    back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
+                    continue
+                return
+            outcomes[sink.label] = "done"
+            return
+    except asyncio.CancelledError:
+        outcomes[sink.label] = "cancelled"
+        raise

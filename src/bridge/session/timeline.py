@@ -1,0 +1,156 @@
+"""
+Where each piece of audio belongs, judged by the stream's own numbers and never by the wall clock.
+
+The first frame is position 0, whatever its timestamp (57 to 171 ms were seen, junk is possible).
+A contiguous ``chunk`` is never a gap, however the timestamps wander. Otherwise the gap is the
+timestamp's distance from a grid that follows the stream's real pace (steps of about 19.97 ms were seen),
+rounded to frames. A jump of more than ten seconds, or backwards, starts a new grid and fills nothing.
+Twilio documents ``timestamp`` as presentation time since the stream's start:
+https://www.twilio.com/docs/voice/media-streams/websocket-messages#media-message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FRAME_SAMPLES: Final = 160
+_FRAME_MS: Final = 20
+_SAMPLES_PER_MS: Final = 8
+_MAX_GAP_MS: Final = 10_000
+_SETTLING_FRAMES: Final = 5
+_SLEW: Final = 1 / 32
+_MAX_SLEW_MS: Final = 20.0
+DROP: Final = -1
+"""``place`` says: this audio was placed already."""
+
+
+@dataclass(slots=True)
+class Irregularities:
+    """What the timeline had to mend."""
+
+    gaps: int = 0
+    filled_samples: int = 0
+    duplicates: int = 0
+    late: int = 0
+    re_anchors: int = 0
+
+
+class Numbering:
+    """
+    Whether ``chunk`` counts per track or over both; Twilio's pages allow either reading.
+
+    Inferred from the first chunk of the second track: 1 again means per track.
+    """
+
+    def __init__(self) -> None:
+        self._first_track: str | None = None
+        self._last = 0
+        self._shared: bool | None = None
+
+    def contiguous(self, track: str, chunk: int, own_last: int) -> bool:
+        """Whether ``chunk`` directly follows the one before it, in whichever way they are counted."""
+        if self._first_track is None:
+            self._first_track = track
+        elif self._shared is None and track != self._first_track:
+            self._shared = chunk != 1
+        previous = self._last if self._shared else own_last
+        self._last = chunk
+        return chunk == previous + 1
+
+
+class Timeline:
+    """
+    The places of one track's audio.
+
+    Attributes:
+        position_samples: The length of the track so far; where the next audio goes.
+        irregular: What had to be mended.
+
+    """
+
+    def __init__(self, track: str = "inbound", numbering: Numbering | None = None) -> None:
+        self.position_samples = 0
+        self.irregular = Irregularities()
+        self._track = track
+        self._numbering = numbering
+        self._last_chunk = 0
+        self._last_timestamp_ms = 0
+        self._expected_ms = 0.0
+        self._frames = 0
+        self._filled_chunks = range(0)
+
+    def place(self, chunk: int, timestamp_ms: int | None, samples: int) -> int:
+        """
+        Place ``samples`` of audio and advance.
+
+        Args:
+            chunk: The message's counter; 0 when it has none.
+            timestamp_ms: Its presentation time; ``None`` when it has none.
+            samples: How much audio it carries.
+
+        Returns:
+            How many samples of silence come before it (usually 0), or ``DROP``.
+
+        """
+        gap_samples = 0
+        if timestamp_ms is None:
+            if chunk and chunk <= self._last_chunk:
+                return self._drop(chunk)
+        elif self._frames:
+            if (
+                (chunk <= self._last_chunk or not chunk)
+                and timestamp_ms <= self._last_timestamp_ms
+                and self._last_timestamp_ms - timestamp_ms <= _MAX_GAP_MS
+            ):
+                return self._drop(chunk)
+            gap_samples = self._measure(chunk, timestamp_ms)
+        else:
+            self._expected_ms = timestamp_ms
+            self._is_contiguous(chunk)
+        self._frames += 1
+        self._last_chunk = chunk
+        if timestamp_ms is not None:
+            self._last_timestamp_ms = timestamp_ms
+        self._expected_ms += samples / _SAMPLES_PER_MS
+        self.position_samples += gap_samples + samples
+        return gap_samples
+
+    def _is_contiguous(self, chunk: int) -> bool:
+        if self._numbering is None:
+            return chunk == self._last_chunk + 1
+        return self._numbering.contiguous(self._track, chunk, self._last_chunk)
+
+    def _measure(self, chunk: int, timestamp_ms: int) -> int:
+        """The gap before this frame in samples; moves the grid."""
+        offset_ms = timestamp_ms - self._expected_ms
+        contiguous = self._is_contiguous(chunk)
+        if abs(offset_ms) > _MAX_GAP_MS:
+            return self._re_anchor(timestamp_ms)
+        frames = 0 if contiguous else round(offset_ms / _FRAME_MS)
+        if frames < 0:
+            return self._re_anchor(timestamp_ms)
+        if frames > 0:
+            self._expected_ms = timestamp_ms
+            self.irregular.gaps += 1
+            self.irregular.filled_samples += frames * FRAME_SAMPLES
+            self._filled_chunks = range(self._last_chunk + 1, chunk)
+            return frames * FRAME_SAMPLES
+        if self._frames < _SETTLING_FRAMES:
+            self._expected_ms = timestamp_ms
+        else:
+            self._expected_ms += max(-_MAX_SLEW_MS, min(_MAX_SLEW_MS, offset_ms)) * _SLEW
+        return 0
+
+    def _drop(self, chunk: int) -> int:
+        """Count audio that has no place any more: it came twice, or after silence was put in for it."""
+        if chunk in self._filled_chunks:
+            self.irregular.late += 1
+        else:
+            self.irregular.duplicates += 1
+        return DROP
+
+    def _re_anchor(self, timestamp_ms: int) -> int:
+        self._expected_ms = timestamp_ms
+        self.irregular.re_anchors += 1
+        return 0

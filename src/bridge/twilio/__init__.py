@@ -1,0 +1,1 @@
+"""Twilio's HTTP side: signatures, TwiML, the Calls API and status callbacks."""

@@ -1,0 +1,1 @@
+"""The HTTP and WebSocket surface: Twilio-facing, app-facing and operations routes."""

@@ -1,0 +1,98 @@
+"""A media socket on any ASGI server: messages to a callback, synchronous sends to a bounded queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final, Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+_MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
+"""Playout holds back long before this; whoever gets here anyway would eat all memory."""
+
+
+class MessageTaker(Protocol):
+    """What takes a socket's messages, synchronously and in order."""
+
+    def text(self, data: bytes | str) -> None:
+        """One text message; valid during the call only."""
+        ...
+
+    def binary(self, size_bytes: int) -> None:
+        """A binary message arrived."""
+        ...
+
+
+class AsgiSocket:
+    """
+    ``calls.DirectSocket`` over ASGI's ``receive`` and ``send``.
+
+    Run ``read`` and ``write`` side by side; both end when either side closes.
+    """
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket: Final = websocket
+        self._queue: deque[bytes] = deque()
+        self._unsent_bytes = 0
+        self._wake = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+        self._is_open = True
+
+    @property
+    def unsent_bytes(self) -> int:
+        return self._unsent_bytes
+
+    @property
+    def is_open(self) -> bool:
+        return self._is_open
+
+    def send(self, message: bytes) -> None:
+        if not self._is_open:
+            return
+        self._queue.append(message)
+        self._unsent_bytes += len(message)
+        if self._unsent_bytes > _MAX_UNSENT_BYTES:
+            self._queue.clear()
+            self.close(1008, "not reading")
+        self._wake.set()
+
+    def close(self, code: int, reason: str) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._closing = (code, reason)
+            self._wake.set()
+
+    async def read(self, taker: MessageTaker) -> None:
+        """Give every message to ``taker`` until the peer or we have closed."""
+        while self._is_open:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                break
+            text = message.get("text")
+            if text is not None:
+                taker.text(text)
+            else:
+                taker.binary(len(message["bytes"]))
+        self._is_open = False
+        self._wake.set()
+
+    async def write(self) -> None:
+        """Send what ``send`` was given, then the close it ended with."""
+        try:
+            while self._is_open or self._closing is not None:
+                while self._queue:
+                    message = self._queue.popleft()
+                    await self._websocket.send_text(message.decode())
+                    self._unsent_bytes -= len(message)
+                if self._closing is not None:
+                    code, reason = self._closing
+                    self._closing = None
+                    if self._websocket.application_state is WebSocketState.CONNECTED:
+                        await self._websocket.close(code, reason)
+                    break
+                self._wake.clear()
+                if self._is_open and not self._queue:
+                    await self._wake.wait()
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            self._is_open = False  # the peer went away under the send: reading says how

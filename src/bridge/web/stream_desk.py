@@ -1,0 +1,201 @@
+"""Takes media sockets: checks them, makes sessions of them, runs their sinks, keeps the record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.websockets import WebSocket
+
+from bridge.calls.context import CALL_SID, STREAM_SID
+from bridge.calls.record import CallRecord
+from bridge.calls.socket import DirectSocket
+from bridge.calls.status import STREAM_REASONS
+from bridge.calls.store import CallStore
+from bridge.clock import Clock
+from bridge.errors import ConfigurationError
+from bridge.mediastream.messages import StartBody
+from bridge.mediastream.server_side import ServerStream
+from bridge.session.directory import Directory
+from bridge.session.session import CallFacts, Session
+from bridge.sinks.sink import BoundSink
+from bridge.web.asgi_socket import AsgiSocket
+from bridge.web.auth import Handshake, TwilioGate
+from bridge.web.intake import Intake, Refusal
+from bridge.web.problem import Problem
+from bridge.web.stream_parameters import read_facts
+from bridge.web.token import TOKEN_PARAMETER, Promise, TokenOffice
+
+log = logging.getLogger(__name__)
+
+ChooseSinks = Callable[[Sequence[str] | None], tuple[BoundSink, ...]]
+"""The sinks of one call: the named ones, or the configured ones for ``None``."""
+
+NewSession = Callable[[CallFacts, ServerStream, DirectSocket], Session]
+
+_CLOSING_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRules:
+    """What a media socket may do before it has proved who it is."""
+
+    start_timeout_s: float = 60.0
+    unsigned_max: int = 64
+
+
+class StreamDesk:
+    """
+    One per server.
+
+    Args:
+        gate: Judges handshakes.
+        tokens: Judges ``start`` messages.
+        new_session: Makes a session of an accepted ``start``.
+        choose_sinks: Chooses a call's sinks.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        gate: TwilioGate,
+        tokens: TokenOffice,
+        rules: StreamRules,
+        store: CallStore,
+        directory: Directory,
+        new_session: NewSession,
+        choose_sinks: ChooseSinks,
+        clock: Clock,
+    ) -> None:
+        self._gate = gate
+        self._tokens = tokens
+        self._rules = rules
+        self._store = store
+        self._directory = directory
+        self._new_session = new_session
+        self._choose_sinks = choose_sinks
+        self._clock = clock
+        self._unproven = 0
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """
+        Serve one media socket from its handshake to its last sink.
+
+        Raises:
+            Problem: the handshake is refused; nothing was accepted yet.
+
+        """
+        handshake = self._gate.handshake(websocket)
+        if self._directory.is_draining:
+            raise Problem(503, "draining", "This server is stopping and takes no new streams.")
+        if not (handshake.signed or handshake.loopback) and self._unproven >= self._rules.unsigned_max:
+            raise Problem(
+                503,
+                "too_many_unsigned",
+                f"{self._unproven} sockets without a signature are open already.",
+                hint="Sign the handshake, or raise BRIDGE_UNSIGNED_SOCKETS_MAX.",
+            )
+        await websocket.accept()
+        socket = AsgiSocket(websocket)
+        promises: list[Promise] = []
+
+        def admit(start: StartBody, stream: ServerStream) -> Session | Refusal:
+            promise = self._judge(handshake, start)
+            if isinstance(promise, Refusal):
+                return promise
+            promises.append(promise)
+            session = self._new_session(read_facts(start), stream, socket)
+            self._directory.add(session)
+            return session
+
+        intake = Intake(socket, admit)
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(_read(socket, intake))
+            group.create_task(socket.write())
+            try:
+                await self._wait_for_start(intake, socket, handshake)
+                if intake.session is not None:
+                    await self._run(intake.session, promises[0])
+            finally:
+                socket.close(1000, "stream ended")
+                await asyncio.wait([reader], timeout=_CLOSING_S)
+                reader.cancel()
+
+    def _judge(self, handshake: Handshake, start: StartBody) -> Promise | Refusal:
+        """A signature or a token opens a stream; on lax loopback nothing is asked for."""
+        token = start.customParameters.get(TOKEN_PARAMETER)
+        promise = self._tokens.take(token) if token else None
+        if promise is not None:
+            return promise
+        if handshake.signed or handshake.loopback:
+            return Promise()
+        if token:
+            return Refusal(1008, "the stream token is wrong, expired or used already")
+        return Refusal(1008, "no valid X-Twilio-Signature on the handshake and no token in start")
+
+    async def _wait_for_start(self, intake: Intake, socket: AsgiSocket, handshake: Handshake) -> None:
+        proven = handshake.signed or handshake.loopback
+        timeout_s = None if handshake.loopback else self._rules.start_timeout_s
+        self._unproven += not proven
+        try:
+            async with asyncio.timeout(timeout_s):
+                await intake.opened.wait()
+        except TimeoutError:
+            socket.close(1008, f"no valid start message within {timeout_s:g} s")
+        finally:
+            self._unproven -= not proven
+
+    async def _run(self, session: Session, promise: Promise) -> None:
+        CALL_SID.set(session.sid)
+        STREAM_SID.set(session.stream_sid)
+        log.info("stream started")
+        try:
+            record = await self._store.add(
+                CallRecord(
+                    sid=session.sid,
+                    direction=session.direction,
+                    from_=session.from_,
+                    to=session.to,
+                    created_at=session.started_at,
+                    status="in-progress",
+                    parameters=session.parameters,
+                    answered_at=session.started_at,
+                )
+            )
+            record.add_stream(session.record)
+            await self._store.save(record)
+            await session.run(self._sinks_of(promise))
+            await self._close_record(record, session)
+        finally:
+            session.end("lost")
+            self._directory.remove(session)
+            log.info("stream ended: %s after %d ms", session.end_reason, session.at_ms)
+
+    def _sinks_of(self, promise: Promise) -> tuple[BoundSink, ...]:
+        try:
+            return self._choose_sinks(promise.sinks)
+        except ConfigurationError as error:
+            log.error("the sinks asked for cannot run, the configured ones do instead: %s", error)
+            return self._choose_sinks(None)
+
+    async def _close_record(self, record: CallRecord, session: Session) -> None:
+        record.expect_end(STREAM_REASONS[session.end_reason or "lost"])
+        if record.direction == "incoming":
+            # Nobody tells us when an incoming call ends; our TwiML has nothing after its stream.
+            record.finish(self._clock.utc())
+        await self._store.save(record)
+
+
+async def _read(socket: AsgiSocket, intake: Intake) -> None:
+    try:
+        await socket.read(intake)
+    except Exception:
+        # A fault of ours in one message must end this socket alone.
+        log.exception("reading a media socket failed")
+        socket.close(1011, "internal error")
+    finally:
+        intake.gone()

@@ -1,0 +1,274 @@
+"""One live call: audio in and out, events, sinks, and its end."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from bridge.calls.call import Call
+from bridge.calls.event import DigitPressed, MarkReached, StreamEnded, StreamStarted
+from bridge.errors import CallEnded, CallReadOnly
+from bridge.mediastream import messages as wire
+from bridge.mediastream.server_side import ServerStream
+from bridge.mediastream.twilio_side import TwilioStream
+from bridge.session.session import CallFacts, Session, SessionOptions
+from bridge.sinks.sink import BoundSink, describe
+from bridge.testing import ManualClock, RecordingSocket, settle
+from bridge.ticker import Ticker
+
+FRAME = bytes(range(160))
+
+
+class Phone:
+    """The carrier's end of a session, by hand."""
+
+    def __init__(self, *, tracks: tuple[str, ...] = ("inbound",), grace_s: float = 0.2, rest: bool = False) -> None:
+        start = wire.StartBody("AC" + "0" * 32, "CA" + "1" * 32, "MZ" + "2" * 32, tracks)
+        self.twilio = TwilioStream(start)
+        self.stream = ServerStream()
+        self.clock = ManualClock()
+        self.socket = RecordingSocket()
+        for message in self.twilio.open():
+            self.stream.receive(message)
+        self.hung_up: list[str] = []
+        self.rest = rest
+        self.session = Session(
+            CallFacts(start.callSid, "+12025550123", "sip:x@y", "placed", {"a": "b"}),
+            stream=self.stream,
+            socket=self.socket,
+            clock=self.clock,
+            ticker=Ticker(self.clock),
+            options=SessionOptions(grace_s=grace_s),
+            hang_up=self._hang_up,
+        )
+        self._at_ms = 100
+
+    async def _hang_up(self, sid: str) -> bool:
+        self.hung_up.append(sid)
+        return self.rest
+
+    def says(self, payload: bytes = FRAME) -> None:
+        self._at_ms += 20
+        self.takes(self.twilio.media(payload, self._at_ms))
+
+    def takes(self, message: bytes) -> None:
+        self.session.take(self.stream.receive(message))
+
+    def stops(self) -> None:
+        self.takes(self.twilio.stop())
+
+    def marks(self) -> list[str]:
+        return [message["mark"]["name"] for message in self.socket.sent if message["event"] == "mark"]
+
+
+def bound(function: Callable[..., Coroutine[Any, Any, None]], *, restart: bool = False) -> BoundSink:
+    return describe(function.__name__, function).bind({}, restart=restart)
+
+
+async def test_a_sink_hears_every_sample_from_the_first_frame_on() -> None:
+    heard = bytearray()
+
+    async def listen(call: Call) -> None:
+        async for chunk in call.listen(encoding="mulaw", from_start=True):
+            heard.extend(chunk.data)
+
+    phone = Phone()
+    for _ in range(3):
+        phone.says()  # before the sink has even run
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([bound(listen)]))
+        await settle()
+        phone.says(b"\x01" * 50)
+        phone.stops()
+    assert bytes(heard) == FRAME * 3 + b"\x01" * 50
+    assert phone.session.record.sinks == {"listen": "done"}
+    assert phone.session.record.counters.frames == 4
+    assert phone.session.record.counters.samples == 530
+    assert phone.session.end_reason == "stop"
+
+
+async def test_both_tracks_have_one_length_and_what_is_played_lands_right_of_where_it_was_sent() -> None:
+    recorded = bytearray()
+
+    async def record(call: Call) -> None:
+        async for chunk in call.listen("both", encoding="mulaw", from_start=True):
+            recorded.extend(chunk.data)
+
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([bound(record)]))
+        await settle()
+        phone.says()
+        await phone.session.play(b"\x10" * 160, encoding="mulaw")
+        phone.says()
+        phone.says()
+        phone.stops()
+    assert bytes(recorded[0::2]) == FRAME * 3
+    assert bytes(recorded[1::2]) == b"\xff" * 160 + b"\x10" * 160 + b"\xff" * 160
+
+
+async def test_a_sink_that_fails_or_never_ends_touches_nobody() -> None:
+    heard: list[int] = []
+
+    async def broken(call: Call) -> None:
+        raise RuntimeError("out of order")
+
+    async def stuck(call: Call) -> None:
+        await asyncio.Event().wait()
+
+    async def good(call: Call) -> None:
+        async for chunk in call.listen():
+            heard.append(chunk.start_ms)
+
+    phone = Phone(grace_s=0.05)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([bound(broken), bound(stuck), bound(good)]))
+        await settle()
+        for _ in range(5):
+            phone.says()
+        phone.stops()
+    assert heard == [0, 20, 40, 60, 80]
+    assert phone.session.record.sinks == {
+        "broken": "RuntimeError: out of order",
+        "stuck": "cancelled",
+        "good": "done",
+    }
+
+
+async def test_events_are_numbered_placed_and_replayed_from_the_start() -> None:
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        phone.says()
+        phone.takes(phone.twilio.dtmf("7"))
+        await phone.session.mark("here")
+        for name in phone.marks():
+            phone.takes(phone.twilio.mark(name))
+        phone.stops()
+    events = [event async for event in phone.session.events()]
+    assert events == [
+        StreamStarted(1, 0, phone.session.stream_sid),
+        DigitPressed(2, 20, "7"),
+        MarkReached(3, 20, "here", "played"),
+        StreamEnded(4, 20, "stop"),
+    ]
+
+
+async def test_a_live_source_is_played_as_it_comes_and_its_error_surfaces_in_finished() -> None:
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+
+        async def source() -> Any:  # noqa: ANN401
+            yield bytes(320)
+            raise OSError("the model went away")
+
+        playback = await phone.session.play(source())
+        with pytest.raises(OSError, match="went away"):
+            await playback.finished()
+        assert phone.socket.events()[0] == "media"
+        phone.stops()
+
+
+async def test_echo_of_a_chunk_is_the_very_payload() -> None:
+    phone = Phone()
+
+    async def echo(call: Call) -> None:
+        await (await call.play(call.listen(encoding="mulaw"), max_queue_ms=400)).finished()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([bound(echo)]))
+        await settle()
+        phone.says()
+        await settle()
+        assert json.loads(phone.stream.play(FRAME)) in phone.socket.sent
+        phone.stops()
+
+
+async def test_nothing_can_be_played_after_the_end_or_into_a_one_way_stream() -> None:
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        phone.stops()
+        with pytest.raises(CallEnded):
+            await phone.session.play(bytes(320))
+    one_way = Phone(tracks=("inbound", "outbound"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one_way.session.run([]))
+        await settle()
+        with pytest.raises(CallReadOnly):
+            await one_way.session.play(bytes(320))
+        one_way.stops()
+
+
+async def test_the_provider_s_own_outbound_frames_are_the_outbound_track() -> None:
+    phone = Phone(tracks=("inbound", "outbound"))
+    reader = phone.session.listen("both", encoding="mulaw")
+    phone.takes(phone.twilio.media(b"\x22" * 160, 100, track="outbound"))
+    phone.says()
+    assert (await anext(reader)).data[1::2] == b"\x22" * 160
+
+
+async def test_hanging_up_asks_rest_first_and_closes_the_socket_where_that_fails() -> None:
+    for rest, closed in ((False, True), (True, False)):
+        phone = Phone(rest=rest)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(phone.session.run([]))
+            await settle()
+            hanging = group.create_task(phone.session.hangup())
+            await settle()
+            assert phone.hung_up == [phone.session.sid]
+            assert (phone.socket.closed is not None) is closed
+            phone.stops()
+            await hanging
+        assert phone.session.end_reason == "hangup"
+
+
+async def test_hanging_up_after_played_waits_for_the_last_mark() -> None:
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        await phone.session.play(bytes(320))
+        hanging = group.create_task(phone.session.hangup(after_played=True))
+        await settle()
+        assert phone.hung_up == []
+        phone.takes(phone.twilio.mark(phone.marks()[-1]))
+        await settle()
+        assert phone.hung_up == [phone.session.sid]
+        phone.stops()
+        await hanging
+
+
+async def test_digits_are_sent_as_tones_and_nonsense_is_refused() -> None:
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        with pytest.raises(ValueError, match="'x' is no digit"):
+            await phone.session.send_digits("1x")
+        await phone.session.send_digits("1w")
+        assert phone.socket.events()[0] == "media"
+        phone.stops()
+
+
+async def test_a_restarting_sink_is_tried_again() -> None:
+    tries: list[int] = []
+
+    async def flaky(call: Call) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("first time")
+
+    phone = Phone(grace_s=5)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([bound(flaky, restart=True)]))
+        await settle()
+        phone.stops()
+    assert len(tries) == 2
+    assert phone.session.record.sinks == {"flaky": "done"}
