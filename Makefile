@@ -5,6 +5,7 @@
 #   make test-peers   the tests with real peers: wscat, sox, ffmpeg, hadolint
 #   make check        formatting, lint, types
 #   make bench        the benchmarks
+#   make docs         the reference pages that are written from the source
 #   make setup        all of the above prepared; as root on Debian the foreign programs too
 #
 # PYTHON=python3.12 chooses the interpreter and VENV=dir the environment.
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: help run test test-peers check format bench setup peers clean
+.PHONY: help run test test-peers check format bench docs setup peers clean
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +45,9 @@ format: $(VENV)/.tests
 
 bench: $(VENV)/.tests
 	$(BIN)/python benchmarks/bench_media.py $(ARGS)
+
+docs: $(VENV)/.tests
+	$(BIN)/python docs/generate.py
 
 setup: $(VENV)/.tests peers
 

@@ -21,6 +21,7 @@ from typing import Final, Literal, TextIO
 
 import msgspec
 
+from bridge.calls.context import CALL_SID, STREAM_SID
 from bridge.masking import mask_number
 
 QUEUE_LINES: Final = 10_000
@@ -111,7 +112,10 @@ class DroppingQueueHandler(QueueHandler):
             self.dropped += 1
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Render the message here, where its arguments still are what they were."""
+        """Render the message and note the running call here, where both still are what they were."""
+        for name, running in (("call_sid", CALL_SID.get()), ("stream_sid", STREAM_SID.get())):
+            if running is not None and not hasattr(record, name):
+                setattr(record, name, running)
         record.message = record.getMessage()
         record.msg, record.args = record.message, None
         return record
@@ -147,6 +151,7 @@ def logging_to(
     writer.setFormatter(Masking(JsonFormatter() if form == "json" else TextFormatter(), secrets))
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES)
     handler = DroppingQueueHandler(waiting)
+    handler.setLevel(level.upper())  # loggers may have a level of their own, as uvicorn's do
     listener = _Writer(waiting, writer)
     root = logging.getLogger()
     undo: list[Callable[[], None]] = [_set_level(root, level.upper())]

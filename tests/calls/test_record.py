@@ -116,6 +116,15 @@ def test_a_carrier_that_says_more_is_believed(status: Status, reason: Reason) ->
     assert record.termination == Termination(reason)
 
 
+def test_what_was_expected_can_be_taken_back() -> None:
+    record = new("in-progress")
+    record.expect_end("bridge_hung_up")
+    record.expect_nothing()
+    record.expect_end("phone_hung_up")
+    record.apply(news("completed"))
+    assert record.termination == Termination("phone_hung_up")
+
+
 def test_after_the_end_nothing_is_expected() -> None:
     record = new("in-progress")
     record.apply(news("completed"))

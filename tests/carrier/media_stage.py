@@ -7,11 +7,17 @@ import heapq
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from bridge.carrier.leg import Answer
 from bridge.ticker import Ticker
 
 FRAME_S = 0.02
+
+
+def seeded(seed: int) -> Random:
+    """The same jitter each time."""
+    return Random(seed)  # noqa: S311  (no secret depends on it)
 
 
 async def settle(rounds: int = 10) -> None:

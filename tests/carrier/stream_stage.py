@@ -7,14 +7,14 @@ import base64
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from random import Random
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from bridge.carrier.leg import Leg
 from bridge.carrier.line import Line
 from bridge.carrier.stream import StreamOutcome, StreamRequest, run_stream
-from tests.carrier.media_stage import ManualClock, ScriptedLeg, ticking
+from tests.carrier.media_stage import ManualClock, ScriptedLeg, seeded, ticking
 
 ACCOUNT_SID = "AC" + "a" * 32
 CALL_SID = "CA" + "b" * 32
@@ -38,6 +38,7 @@ class Stage:
         self.call_ended = asyncio.Event()
         self.warnings: list[int] = []
         self.starts = 0
+        self.open = asyncio.Event()
         self.server: ServerConnection
         self.running: asyncio.Task[StreamOutcome]
 
@@ -47,6 +48,7 @@ class Stage:
 
     def started(self) -> None:
         self.starts += 1
+        self.open.set()
 
     async def step(self, frames: int = 1) -> None:
         """Pass this many frames of 20 ms."""
@@ -92,11 +94,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def streaming(*, signature: str | None = None, **parameters: str) -> AsyncIterator[Stage]:
+async def streaming(
+    *, signature: str | None = None, phone: Leg | None = None, **parameters: str
+) -> AsyncIterator[Stage]:
     """
     A stream that is open: ``connected`` and ``start`` are the server's next messages.
 
-    Leaving the context ends the call if it has not ended yet.
+    ``phone`` takes the place of the scripted one. Leaving the context ends the call if it has not ended yet.
     """
     clock, leg = ManualClock(), ScriptedLeg()
     connected: asyncio.Future[ServerConnection] = asyncio.get_running_loop().create_future()
@@ -111,7 +115,7 @@ async def streaming(*, signature: str | None = None, **parameters: str) -> Async
         serve(handler, "127.0.0.1", 0, ping_interval=None, max_queue=None) as server,
         asyncio.TaskGroup() as group,
     ):
-        line = Line(leg, ticker, clock)
+        line = Line(phone or leg, ticker, clock)
         line.start()
         stage = Stage(clock, leg, line)
         port = server.sockets[0].getsockname()[1]
@@ -120,7 +124,7 @@ async def streaming(*, signature: str | None = None, **parameters: str) -> Async
                 request(f"ws://localhost:{port}/media-stream", signature=signature, **parameters),
                 line,
                 clock=clock,
-                jitter=Random(7),
+                jitter=seeded(7),
                 warn=stage.warn,
                 call_ended=stage.call_ended,
                 started=stage.started,
@@ -128,10 +132,13 @@ async def streaming(*, signature: str | None = None, **parameters: str) -> Async
         )
         async with asyncio.timeout(TIMEOUT_S):
             stage.server = await connected
-            while not stage.starts:
-                await asyncio.sleep(0)
+            await stage.open.wait()
         try:
             yield stage
         finally:
             stage.call_ended.set()
             done.set()
+
+
+async def past_the_opening(stage: Stage) -> None:
+    assert [(await stage.receive())["event"] for _ in range(2)] == ["connected", "start"]

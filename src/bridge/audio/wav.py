@@ -123,7 +123,7 @@ def read_pcm(file: BinaryIO, *, sample_rate_hz: int = g711.SAMPLE_RATE_HZ) -> by
     try:
         with wave.open(file) as reader:
             shape = (reader.getnchannels(), reader.getsampwidth(), reader.getframerate())
-            pcm = reader.readframes(reader.getnframes())
+            pcm: bytes = reader.readframes(reader.getnframes())
     except (wave.Error, EOFError) as error:
         raise AudioError(f"not a PCM WAV file ({error}); convert it: {_SOX}") from error
     if shape != (1, 2, sample_rate_hz):

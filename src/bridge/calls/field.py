@@ -16,6 +16,9 @@ from bridge.errors import InvalidField
 
 Reader = Callable[[str, object], object]
 
+RESERVED_PREFIX: Final = "bridge_"
+"""Parameters with this prefix travel beside the caller's own ones and are the bridge's."""
+
 _MAX_URL_CHARACTERS: Final = 4000
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")  # the second: IPv6, without its brackets
 
@@ -121,6 +124,12 @@ def parameters(field: str, value: object) -> dict[str, str]:
     for name, content in value.items():
         if not isinstance(name, str) or not name:
             raise InvalidField(field, "a parameter has no name.", "Give each a name.")
+        if name.startswith(RESERVED_PREFIX):
+            raise InvalidField(
+                f"{field}.{name[:40]}",
+                f"names that begin with {RESERVED_PREFIX} are taken.",
+                "Choose another.",
+            )
         if not isinstance(content, str):
             raise InvalidField(
                 f"{field}.{name[:40]}",

@@ -1,4 +1,4 @@
-"""The request to place a call: checked as a whole before anything leaves, then said in the helper library's words."""
+"""The request to place a call: checked as a whole before anything leaves, then said in Twilio's words."""
 
 from __future__ import annotations
 

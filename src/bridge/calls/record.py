@@ -219,6 +219,10 @@ class CallRecord:
         if not self.is_over and self._expected is None:
             self._expected = reason
 
+    def expect_nothing(self) -> None:
+        """Take back what was expected, because it did not come about."""
+        self._expected = None
+
     def finish(self, at: datetime, *, fallback: Reason = "unknown") -> None:
         """End a call of which no more news will come (no callbacks, shutdown); once over, nothing changes."""
         if self.is_over:

@@ -19,7 +19,7 @@ from typing import Final, Literal
 from bridge.carrier.call import CarrierCall
 from bridge.carrier.request import Event, HttpMethod
 from bridge.carrier.webhook import WebhookClient
-from bridge.carrier.webhook_answer import Failure
+from bridge.carrier.webhook_answer import Failure, shown_url
 from bridge.carrier.webhook_form import Form, call_form
 from bridge.clock import Clock
 
@@ -120,7 +120,7 @@ class Callbacks:
             return
         # 15003: the application answered, but with an error; other failures keep their own code.
         code = 15003 if answer.policy in {"4xx", "5xx"} else answer.code
-        call.warn(code, f"callback to {answer.url}: {answer.message}")
+        call.warn(code, f"callback to {shown_url(answer.url)}: {answer.message}")
 
 
 def _terminal_fields(call: CarrierCall) -> Form:

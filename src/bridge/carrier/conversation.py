@@ -80,9 +80,12 @@ class Conversation:
         return "hang-up"
 
     async def _limit(self) -> Verdict:
-        """Return when the call has lasted as long as it may; an update can change how long that is."""
+        """Return when the call has rung or lasted as long as it may; an update can change the latter."""
         orders, clock = self._call.orders, self._equipment.clock
-        await orders.answered.wait()
+        rung_s = clock.now_s() + self._call.request.timeout_s
+        name, _ = await first_of(answered=orders.answered.wait(), rung=clock.sleep_until_s(rung_s))
+        if name == "rung":
+            return "hang-up"  # an incoming call whose caller gives up; placed ones are answered by now
         answered_s = clock.now_s()
         while True:
             orders.limit_changed.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Final
@@ -120,11 +120,13 @@ class Exchange:
         Take a call in and let it dial in its turn.
 
         Raises:
-            CarrierRefused: There are too many live calls.
+            CarrierRefused: There are too many live calls, or the carrier is stopping.
 
         """
+        if self._group is None:
+            raise CarrierRefused("The carrier is not running", status=503, code=20503)
         call = self._admit(request, "outbound-api")
-        self._spawn(self._guard(call, self._placed(call)))
+        self._spawn(self._guard(call, lambda: self._placed(call)))
         return call
 
     async def receive(self, request: CallRequest, leg: IncomingLeg) -> CarrierCall:
@@ -136,7 +138,8 @@ class Exchange:
 
         """
         call = self._admit(request, "inbound")
-        await self._guard(call, run_incoming_call(call, leg, self._running()))
+        equipment = self._running()
+        await self._guard(call, lambda: run_incoming_call(call, leg, equipment))
         return call
 
     def live(self) -> list[CarrierCall]:
@@ -194,10 +197,10 @@ class Exchange:
             return
         await run_placed_call(call, self._find_leg(call), self._running())
 
-    async def _guard(self, call: CarrierCall, life: Coroutine[object, object, None]) -> None:
+    async def _guard(self, call: CarrierCall, life: Callable[[], Awaitable[None]]) -> None:
         """Run one call's life so that its faults stay its own."""
         try:
-            await life
+            await life()
         except Exception:
             log.exception("call %s failed inside the carrier", call.sid, extra={"call_sid": call.sid})
         finally:
@@ -221,6 +224,14 @@ class Exchange:
         if self._group is None:  # stopped: nobody waits for this any more
             work.close()
             return
-        task = self._group.create_task(work)
+        task = self._group.create_task(_sheltered(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _sheltered(work: Coroutine[object, object, None]) -> None:
+    """Keep a fault of ours inside one piece of work: in a task group it would end all the others."""
+    try:
+        await work
+    except Exception:
+        log.exception("work beside a call failed")

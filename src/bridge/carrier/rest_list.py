@@ -93,7 +93,7 @@ def _matches(call: CarrierCall, form: Form) -> bool:
 
 
 def _in_time(form: Form, name: str, time: datetime | None) -> bool:
-    """``Name=``: the same day; ``Name<=``: before it; ``Name>=``: on it or later. Times count to the second."""
+    """``Name``: the same day; ``Name<``: before it; ``Name>``: on it or later; times, to the second."""
     for suffix in ("", "<", ">"):
         text = form.get(name + suffix)
         if text is None:

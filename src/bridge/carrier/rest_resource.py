@@ -1,4 +1,4 @@
-"""A call as the Calls API shows it. Source: https://www.twilio.com/docs/voice/api/call-resource, its OpenAPI."""
+"""A call as the Calls API shows it. Source: https://www.twilio.com/docs/voice/api/call-resource."""
 
 from __future__ import annotations
 

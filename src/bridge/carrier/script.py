@@ -13,7 +13,7 @@ from typing import Final
 from bridge.carrier.call import CarrierCall
 from bridge.carrier.request import Document, HttpMethod
 from bridge.carrier.webhook import WebhookClient
-from bridge.carrier.webhook_answer import Failure, Reply
+from bridge.carrier.webhook_answer import Failure, Reply, shown_url
 from bridge.carrier.webhook_form import Form, call_form
 from bridge.errors import TwimlError
 from bridge.twilio.twiml import Element, parse
@@ -62,14 +62,14 @@ class ScriptLoader:
         script = await self._ask(document.url, document.method, fields or [])
         if isinstance(script, Script):
             return script
-        self._call.warn(script.code, f"{script.url}: {script.message}")
+        self._call.warn(script.code, f"{shown_url(script.url)}: {script.message}")
         if document.fallback_url is None:
             return None
         error: Form = [("ErrorCode", str(script.code)), ("ErrorUrl", script.url)]
         script = await self._ask(document.fallback_url, document.fallback_method, error)
         if isinstance(script, Script):
             return script
-        self._call.warn(script.code, f"fallback {script.url}: {script.message}")
+        self._call.warn(script.code, f"fallback {shown_url(script.url)}: {script.message}")
         return None
 
     def _inline(self, twiml: str) -> Script | None:

@@ -8,13 +8,11 @@ https://www.twilio.com/docs/voice/media-streams/websocket-messages.
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
-from urllib.parse import urlsplit
 
 from bridge.carrier.line import Line
 from bridge.carrier.stream_connect import CONNECT_TIMEOUT_S, connect
@@ -22,8 +20,6 @@ from bridge.carrier.stream_tap import StreamTap, Warn
 from bridge.carrier.stream_url import StreamFault, handshake_url
 from bridge.clock import Clock
 from bridge.mediastream.messages import StartBody
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +132,6 @@ async def run_stream(
     url = handshake_url(request.url)
     if isinstance(url, StreamFault):
         return StreamOutcome("failed", url.code, url.message)
-    if urlsplit(request.url).query:
-        log.warning("the query of a <Stream> URL is not sent; pass data in <Parameter> instead")
     tap = StreamTap(_start_body(request), jitter=jitter, warn=warn)
     over = call_ended or asyncio.Event()
     options = options or StreamOptions()

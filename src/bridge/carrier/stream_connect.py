@@ -16,8 +16,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Final
 
-from picows import WSHandshakeError, WSUpgradeRequest, WSUpgradeResponse, ws_connect
-from picows.url import WSParsedURL
+from picows import WSHandshakeError, WSParsedURL, WSUpgradeRequest, WSUpgradeResponse, ws_connect
 
 from bridge.carrier.stream_socket import StreamSocket
 from bridge.carrier.stream_url import StreamFault

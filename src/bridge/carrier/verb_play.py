@@ -13,7 +13,7 @@ from bridge.carrier import speech
 from bridge.carrier.script import Script
 from bridge.carrier.step import Stage, resolve, whole_number
 from bridge.carrier.webhook import WebhookClient
-from bridge.carrier.webhook_answer import Failure
+from bridge.carrier.webhook_answer import Failure, shown_url
 from bridge.clock import Clock
 from bridge.errors import AudioError
 from bridge.twilio.twiml import Element
@@ -58,17 +58,17 @@ class Player:
 
     async def play_url(self, url: str, loops: int) -> None:
         """Fetch a WAV file and play it."""
-        answer = await self._client.fetch(url)
+        answer, shown = await self._client.fetch(url), shown_url(url)
         if isinstance(answer, Failure):
-            self._stage.call.warn(answer.code, f"<Play> {answer.url}: {answer.message}")
+            self._stage.call.warn(answer.code, f"<Play> {shown}: {answer.message}")
         elif answer.content_type not in _WAV_TYPES:
             if answer.content_type.startswith("audio/"):
                 self._stage.call.warn(
-                    None, f"<Play> {url}: {answer.content_type} is not decoded here, only WAV is"
+                    None, f"<Play> {shown}: {answer.content_type} is not decoded here, only WAV is"
                 )
             else:
                 self._stage.call.warn(
-                    13420, f"<Play> {url}: content type {answer.content_type[:60]!r} is no audio"
+                    13420, f"<Play> {shown}: content type {answer.content_type[:60]!r} is no audio"
                 )
         else:
             await self.play_file(answer.body, url, loops)
@@ -79,7 +79,7 @@ class Player:
         try:
             payload = await asyncio.to_thread(speech.load_wav, content)  # long files take long to convert
         except AudioError as fault:
-            self._stage.call.warn(None, f"<Play> {url}: {fault}")
+            self._stage.call.warn(None, f"<Play> {shown_url(url)}: {fault}")
             return
         await self._repeat(payload, loops)
 

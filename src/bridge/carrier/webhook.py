@@ -19,7 +19,7 @@ import aiohttp
 from yarl import URL
 
 from bridge.carrier.request import HttpMethod
-from bridge.carrier.webhook_answer import Failure, Reply, failure_of, read_reply
+from bridge.carrier.webhook_answer import Failure, Reply, failure_of, read_reply, shown_url
 from bridge.carrier.webhook_login import http_login
 from bridge.carrier.webhook_override import HARD_LIMIT_MS, ConnectionOverrides, read_overrides
 from bridge.clock import Clock
@@ -90,7 +90,7 @@ class WebhookClient:
 
         """
         target, _, fragment = url.partition("#")
-        overrides = read_overrides(fragment, lambda text: warn(None, f"{text} ({without_login(target)})"))
+        overrides = read_overrides(fragment, lambda text: warn(None, f"{text} ({shown_url(target)})"))
         deadline_s = self._clock.now_s() + min(overrides.total_ms, HARD_LIMIT_MS) / 1000
         # One token for all attempts, so that a server can tell a retry from a new request.
         hop = _Hop(target, method, fields, secrets.token_hex(16))

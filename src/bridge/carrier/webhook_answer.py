@@ -59,6 +59,13 @@ class Failure:
     policy: str = "other"
 
 
+def shown_url(url: str) -> str:
+    """Leave out of a URL what may be secret, for logs: login and query."""
+    scheme, separator, rest = url.partition("#")[0].partition("?")[0].partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
 async def read_reply(response: aiohttp.ClientResponse, url: str) -> Reply | Failure:
     """Read an answer's body up to what Twilio takes of its kind."""
     if response.status >= 400:
@@ -78,7 +85,7 @@ async def read_reply(response: aiohttp.ClientResponse, url: str) -> Reply | Fail
 
 def failure_of(fault: Exception, url: str) -> Failure:
     """Say in Twilio's codes what an exception of the HTTP client means."""
-    # The order matters: the certificate, TLS and DNS errors are connector errors too.
+    # The order matters: the certificate, TLS and DNS errors are connector errors too, the first a ValueError.
     match fault:
         case aiohttp.ConnectionTimeoutError():
             return Failure(11201, "the connection was not made in time", url, "ct")
@@ -86,10 +93,10 @@ def failure_of(fault: Exception, url: str) -> Failure:
             return Failure(11205, "connected, but the answer did not come in time", url, "rt")
         case TimeoutError():
             return Failure(11203, "the total time-out ended the request", url)
-        case aiohttp.InvalidURL() | ValueError():
-            return Failure(11100, "the URL is malformed", url)
         case aiohttp.ClientConnectorCertificateError():
             return Failure(_certificate_code(fault.certificate_error), f"{fault}", url, "ct")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
+            return Failure(11100, "the URL is malformed", url)
         case aiohttp.ClientConnectorSSLError():
             return Failure(11220, f"TLS handshake failed: {fault}", url, "ct")
         case aiohttp.ClientConnectorDNSError():

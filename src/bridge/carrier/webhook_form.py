@@ -79,4 +79,6 @@ def shown_from(call: CarrierCall) -> str:
 
 
 def _country(number: str) -> str:
-    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+    parsed = phonenumbers.parse(number)
+    region = phonenumbers.region_code_for_number(parsed)
+    return region or phonenumbers.region_code_for_country_code(parsed.country_code or 0)

@@ -16,9 +16,10 @@ def carrier(
     stop_with_stdin: option.StopWithStdin = False,
 ) -> None:
     """
-    Run a carrier in Twilio's place: its Calls API, its signed webhooks, its media streams, on this machine.
+    Run a carrier in Twilio's place, on this machine.
 
-    Any program that talks to Twilio can be pointed at it. Without TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN
+    It has Twilio's Calls API, signed webhooks and media streams: any program that talks to Twilio can be
+    pointed at it. Without TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN
     it makes some up and prints them.
     """
     from bridge.carrier.application import create_carrier
@@ -46,7 +47,7 @@ def carrier(
     application = create_carrier(
         account_sid,
         auth_token,
-        recordings_dir=settings.recordings_dir / "phone",
+        recordings_dir=settings.recordings_dir,
         numbers=[settings.twilio_phone_number] if settings.twilio_phone_number else [],
     )
     with running(configuration, stop_with_stdin=stop_with_stdin):

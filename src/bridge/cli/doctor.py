@@ -8,7 +8,12 @@ from bridge.cli import option
 
 
 def doctor(config: option.Config = None) -> None:
-    """Show the settings and where each comes from, check them, and say how to mend what is wrong."""
+    """
+    Say what is set, what is wrong, and how to mend it.
+
+    Shows each setting with its source, and checks ports, packages, sinks, credentials and folders. Exit code
+    1 if something keeps the server from working.
+    """
     from bridge.cli.diagnosis import diagnose
     from bridge.cli.text import columns
     from bridge.cli.version import version_text

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 from bridge.configuration import Configuration
@@ -22,16 +23,27 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def running(configuration: Configuration, *, stop_with_stdin: bool) -> Iterator[None]:
-    """Log as the settings say, with every secret masked, and allow as many sockets as the machine does."""
+    """
+    Log as the settings say, with every secret masked, and allow as many sockets as the machine does.
+
+    A signal ends the block instead of the process: uvicorn raises it again once it has shut down, and the
+    last log lines are still to be written then.
+    """
     settings = configuration.settings
     secrets = [value.get_secret_value() for value in (settings.api_key, settings.twilio_auth_token) if value]
     with logging_to(level=settings.log_level, form=settings.log_format, secrets=secrets):
         for warning in configuration.warnings:
             log.warning("%s", warning)
         raise_file_limit()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _end_the_block)
         if stop_with_stdin:
             threading.Thread(target=_stop_at_end_of_stdin, name="parent-watch", daemon=True).start()
         yield
+
+
+def _end_the_block(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def raise_file_limit() -> None:
@@ -57,5 +69,6 @@ def _stop_at_end_of_stdin() -> None:
     The parent holds the other end of our standard input and never writes: whatever ends it, even a kill that
     it cannot catch, closes that end. Works where there is no PR_SET_PDEATHSIG, and finishes recordings.
     """
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not through sys.stdin, whose lock must be free when Python shuts down
+        pass
     os.kill(os.getpid(), signal.SIGTERM)

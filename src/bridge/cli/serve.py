@@ -36,4 +36,5 @@ def serve(
     )
     settings = configuration.settings
     with running(configuration, stop_with_stdin=stop_with_stdin):
-        run_server(create_app(settings), host=settings.host, port=settings.port)
+        app = create_app(settings)
+        run_server(app, host=settings.host, port=settings.port, drain=app.state.bridge.drain)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 def sinks() -> None:
-    """List the sinks that are installed, with their options, version and load errors."""
+    """
+    List the sinks that are installed.
+
+    With where they come from, their options and, if one cannot be loaded, why.
+    """
     from bridge.cli.text import columns
     from bridge.sinks.registry import installed
 

@@ -52,9 +52,10 @@ def up(
     log_format: option.LogFormat = None,
 ) -> None:
     """
-    Run the server and a local carrier together, and say what to try.
+    Run the server and a local carrier.
 
-    Nothing here reaches Twilio or costs money: credentials are made up for this run.
+    Says what to try once both are ready. Nothing here reaches Twilio or costs money: credentials are made up
+    for this run.
     """
     given = {
         "host": host,

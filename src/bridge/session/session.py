@@ -286,6 +286,11 @@ class Session:
                 log.warning("the call was hung up by REST but its stream goes on; closing the socket")
         self._socket.close(1000, "call hung up")
 
+    def close(self, reason: EndReason) -> None:
+        """End the stream from our side: listeners finish, the socket is closed."""
+        self.end(reason)
+        self._socket.close(1000, "call hung up" if reason == "hangup" else "server stops")
+
     def _check_writable(self) -> asyncio.TaskGroup:
         if self.end_reason is not None or self._tasks is None:
             raise CallEnded(f"call {self.sid} is over")

@@ -14,7 +14,9 @@ async def echo(call: Call, *, max_queue_ms: int = 400) -> None:
     ``max_queue_ms`` bounds how far the echo may lag: beyond it the oldest is dropped. Ends with the call;
     somebody else's ``clear`` cuts what was on its way and the echo goes on.
     """
+    from_start = True  # the first frames may be here before this sink has begun
     while True:
         # μ-law in, μ-law out: nothing is decoded.
-        playback = await call.play(call.listen(encoding="mulaw"), max_queue_ms=max_queue_ms)
-        await playback.finished()
+        chunks = call.listen(encoding="mulaw", from_start=from_start)
+        await (await call.play(chunks, max_queue_ms=max_queue_ms)).finished()
+        from_start = False

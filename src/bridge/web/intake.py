@@ -35,18 +35,21 @@ class Intake:
     Attributes:
         opened: Set once there is a session, or there will be none.
         session: The session, once ``start`` was accepted.
+        messages: How many messages came; it stands still when the peer has vanished.
 
     """
 
     def __init__(self, socket: DirectSocket, admit: Admit) -> None:
         self.opened: Final = asyncio.Event()
         self.session: Session | None = None
+        self.messages = 0
         self._socket = socket
         self._admit = admit
         self._stream: Final = ServerStream()
 
     def text(self, data: bytes | str) -> None:
         """One text message."""
+        self.messages += 1
         event = self._stream.receive(data)
         session = self.session
         if session is not None:

@@ -45,6 +45,8 @@ class StreamRules:
 
     start_timeout_s: float = 60.0
     unsigned_max: int = 64
+    silence_s: float = 60.0
+    """An open stream that says nothing at all for so long has lost its peer: frames come in silence too."""
 
 
 class StreamDesk:
@@ -119,7 +121,9 @@ class StreamDesk:
             try:
                 await self._wait_for_start(intake, socket, handshake)
                 if intake.session is not None:
+                    watch = group.create_task(self._watch(intake, intake.session, handshake))
                     await self._run(intake.session, promises[0])
+                    watch.cancel()
             finally:
                 socket.close(1000, "stream ended")
                 await asyncio.wait([reader], timeout=_CLOSING_S)
@@ -148,6 +152,17 @@ class StreamDesk:
             socket.close(1008, f"no valid start message within {timeout_s:g} s")
         finally:
             self._unproven -= not proven
+
+    async def _watch(self, intake: Intake, session: Session, handshake: Handshake) -> None:
+        """End a stream whose peer has vanished without a word (a missing pong proves nothing at Twilio)."""
+        if handshake.loopback:
+            return  # the kernel tells of every end on this machine, and people type into wscat slowly
+        seen = -1
+        while seen != intake.messages:
+            seen = intake.messages
+            await self._clock.sleep_until_s(self._clock.now_s() + self._rules.silence_s)
+        log.warning("nothing came for %g s; the stream is taken for lost", self._rules.silence_s)
+        session.end("lost")
 
     async def _run(self, session: Session, promise: Promise) -> None:
         CALL_SID.set(session.sid)

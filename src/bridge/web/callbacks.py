@@ -1,0 +1,135 @@
+"""
+``/call-status``, ``/stream-status``, ``/stream-ended``, ``/amd-status``: what Twilio reports.
+
+Status callbacks are answered 204, which Twilio takes without a warning, for calls nobody here knows too:
+a 4xx would only fill the account's Debugger (15003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from bridge.calls.record import CallRecord
+from bridge.calls.store import CallStore
+from bridge.clock import Clock
+from bridge.errors import InvalidField
+from bridge.twilio.callback import read_call_update, read_detection, read_stream_update
+from bridge.twilio.copier import StatusCopier
+from bridge.twilio.twiml import hang_up
+from bridge.web.auth import Form, TwilioGate
+from bridge.web.incoming import TWIML
+
+log = logging.getLogger(__name__)
+
+_MAX_COPIES: Final = 1000
+
+
+class CopyQueue:
+    """
+    Sends callbacks' copies behind the answers, so that a slow receiver never delays Twilio.
+
+    Bound: 1,000 wait; policy: a further one is dropped and logged.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Awaitable[Any]] = deque()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def put(self, copy: Callable[[], Awaitable[Any]]) -> None:
+        """Start a copy."""
+        if self._tasks is None or len(self._waiting) >= _MAX_COPIES:
+            log.warning("a callback's copy was dropped: %d are under way", len(self._waiting))
+            return
+        one = self._run(copy)
+        self._waiting.append(one)
+        self._tasks.create_task(one)
+
+    async def _run(self, copy: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            await copy()
+        finally:
+            self._waiting.popleft()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send copies while the application runs; at its end those under way are finished."""
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            yield
+            self._tasks = None
+
+
+def callbacks_router(
+    *,
+    gate: TwilioGate,
+    store: CallStore,
+    copier: StatusCopier,
+    copies: CopyQueue,
+    settled: Callable[[], Awaitable[None]],
+    clock: Clock,
+) -> APIRouter:
+    """
+    Make the routes.
+
+    Args:
+        settled: Waits for calls that are being placed: their first callback may come before their SID is known.
+
+    """
+    router = APIRouter(tags=["twilio"])
+    Signed = Annotated[Form, Depends(gate.form)]  # noqa: N806  (a type)
+
+    async def known(call_sid: str) -> CallRecord | None:
+        record = await store.get(call_sid)
+        if record is None:
+            await settled()
+            record = await store.get(call_sid)
+        if record is None:
+            log.info("a callback came for an unknown call", extra={"call_sid": call_sid})
+        return record
+
+    @router.post("/call-status", status_code=204, summary="A call's state has changed")
+    async def call_status(form: Signed) -> Response:
+        update = read_call_update(form, now=clock.utc())
+        record = await known(update.call_sid)
+        if record is not None:
+            outcome = record.apply(update)
+            await store.save(record)
+            log.info("%s (%s)", update.status, outcome, extra={"call_sid": record.sid})
+            copies.put(lambda: copier.copy_status(record, form))
+        return Response(status_code=204)
+
+    @router.post("/amd-status", status_code=204, summary="Machine detection has a result")
+    async def amd_status(form: Signed) -> Response:
+        update = read_detection(form)
+        record = await known(update.call_sid)
+        if record is not None:
+            record.answered_by = update.answered_by
+            await store.save(record)
+            copies.put(lambda: copier.copy_detection(record, form))
+        return Response(status_code=204)
+
+    @router.post("/stream-status", status_code=204, summary="A stream began, ended or failed")
+    async def stream_status(form: Signed) -> Response:
+        update = read_stream_update(form, now=clock.utc())
+        level = logging.WARNING if update.event == "stream-error" else logging.INFO
+        facts = {"call_sid": update.call_sid, "stream_sid": update.stream_sid}
+        log.log(level, "%s%s", update.event, f": {update.error}" if update.error else "", extra=facts)
+        return Response(status_code=204)
+
+    @router.post("/stream-ended", summary="What comes after the stream: the end of the call")
+    async def stream_ended(form: Signed) -> Response:
+        try:
+            update = read_call_update(form, now=clock.utc())
+            log.info("asked what comes after the stream", extra={"call_sid": update.call_sid})
+        except InvalidField as fault:
+            log.warning("/stream-ended with an odd form: %s", fault)  # answered all the same: a caller waits
+        return Response(hang_up(), media_type=TWIML)
+
+    return router

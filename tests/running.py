@@ -1,0 +1,39 @@
+"""The real server on a free port, inside the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from bridge.app import Bridge
+from bridge.server.run import new_server
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[int]:
+    """Serve ``app`` on 127.0.0.1; gives the port."""
+    bridge: Bridge = app.state.bridge
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = new_server(app, host="127.0.0.1", port=0, drain=bridge.drain)
+    started = asyncio.Event()
+    startup = server.startup
+
+    async def start(sockets: list[socket.socket] | None = None) -> None:
+        await startup(sockets)
+        started.set()
+
+    server.startup = start  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server._serve([listening]))
+        waiting = group.create_task(started.wait())
+        await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving
