@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -15,10 +15,26 @@ from bridge.server.run import new_server
 
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[int]:
-    """Serve ``app`` on 127.0.0.1; gives the port."""
+    """Serve a bridge on 127.0.0.1, draining it at the end; gives the port."""
     bridge: Bridge = app.state.bridge
+    async with _serving(app, bridge.drain) as port:
+        yield port
+
+
+@asynccontextmanager
+async def running_plain(app: FastAPI) -> AsyncIterator[int]:
+    """Serve any application on 127.0.0.1; gives the port."""
+
+    async def nothing() -> None: ...
+
+    async with _serving(app, nothing) as port:
+        yield port
+
+
+@asynccontextmanager
+async def _serving(app: FastAPI, drain: Callable[[], Awaitable[None]]) -> AsyncIterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
-    server = new_server(app, host="127.0.0.1", port=0, drain=bridge.drain)
+    server = new_server(app, host="127.0.0.1", port=0, drain=drain)
     started = asyncio.Event()
     startup = server.startup
 

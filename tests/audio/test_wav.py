@@ -11,7 +11,8 @@ from bridge.errors import AudioError
 
 
 def reopened(file: io.BytesIO) -> wave.Wave_read:
-    return wave.open(io.BytesIO(file.getvalue()))
+    reader: wave.Wave_read = wave.open(io.BytesIO(file.getvalue()))
+    return reader
 
 
 def test_the_file_is_valid_from_its_first_byte_on_and_after_every_flush() -> None:
@@ -20,7 +21,9 @@ def test_the_file_is_valid_from_its_first_byte_on_and_after_every_flush() -> Non
     assert reopened(file).getnframes() == 0
     for flushed in (1, 2, 3):
         writer.write(b"\x01\x02\x03\x04" * 160)
-        assert reopened(file).getnframes() == (flushed - 1) * 160  # not flushed yet: still the old, valid size
+        assert (
+            reopened(file).getnframes() == (flushed - 1) * 160
+        )  # not flushed yet: still the old, valid size
         writer.flush()
         assert reopened(file).getnframes() == flushed * 160
     assert writer.frames == 480
@@ -65,7 +68,11 @@ def test_reading_back_gives_the_same_pcm() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "not a PCM WAV"), (b"ID3\x03" + bytes(100), "not a PCM WAV"), (b"RIFF\x04\x00\x00\x00WAVE", "not a PCM")],
+    [
+        (b"", "not a PCM WAV"),
+        (b"ID3\x03" + bytes(100), "not a PCM WAV"),
+        (b"RIFF\x04\x00\x00\x00WAVE", "not a PCM"),
+    ],
 )
 def test_what_is_no_wav_is_refused_with_the_way_to_mend_it(content: bytes, message: str) -> None:
     with pytest.raises(AudioError, match=message) as caught:

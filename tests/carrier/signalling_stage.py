@@ -217,12 +217,13 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(server.serve(sockets=[listener]))
-        while not server.started and not running.done():  # noqa: ASYNC110  (uvicorn has no event for this)
+        while not server.started and not running.done():
             await asyncio.sleep(0.01)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
+            await asyncio.wait([running])  # before a failed test's exception would cancel it
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from bridge.carrier.request import CallRequest, Document
 from tests.carrier.signalling_stage import TIMEOUT_S, FastClock, application, exchange, twiml
@@ -12,13 +13,11 @@ async def test_redirects_replace_what_runs_as_often_as_wanted() -> None:
             program.answers[f"/{name}"] = twiml('<Pause length="3600"/>')
         document = Document(url=f"{program.url}/one")
         call = switch.place(CallRequest(to="sip:demo@localhost", from_="me", document=document))
-        for name in ("two", "three"):
-            await program.wait_for(lambda: len(program.asked) > 0)
-            before = {"two": "/one", "three": "/two"}[name]
-            await program.wait_for(lambda path=before: bool(program.asked[path]))  # type: ignore[misc]
-            call.orders.redirect(Document(url=f"{program.url}/{name}"))
-        await program.wait_for(lambda: bool(program.asked["/three"]))
-        assert call.status == "in-progress"
+        for before, after in (("/one", "/two"), ("/two", "/three")):
+            await program.wait_for(partial(program.asked.__contains__, before))
+            call.orders.redirect(Document(url=program.url + after))
+        await program.wait_for(partial(program.asked.__contains__, "/three"))
+        assert not call.over
         call.orders.redirect(Document(twiml="<Response><Hangup/></Response>"))
         async with asyncio.timeout(TIMEOUT_S):
             await call.finished.wait()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from bridge.carrier.call import CarrierCall
+from bridge.carrier.callback import Callbacks
 from bridge.carrier.leg import Answer, Leg
-from bridge.carrier.request import CallRequest, Document
+from bridge.carrier.request import CallRequest, Document, StatusCallback
 from bridge.errors import CallUnknown, CarrierRefused
 from tests.carrier.media_stage import ScriptedLeg
 from tests.carrier.signalling_stage import (
@@ -108,9 +109,6 @@ async def test_a_callback_that_fails_inside_ends_nothing(
         raise RuntimeError("bug")
 
     async with application() as program, exchange(FastClock()) as switch:
-        from bridge.carrier.callback import Callbacks  # noqa: PLC0415
-        from bridge.carrier.request import StatusCallback  # noqa: PLC0415
-
         monkeypatch.setattr(Callbacks, "_send", broken)
         callback = StatusCallback(f"{program.url}/cb")
         with caplog.at_level(logging.ERROR):

@@ -76,7 +76,13 @@ def test_nothing_leaves_before_the_start() -> None:
 
 def test_the_server_s_side_understands_all_of_it() -> None:
     sender, receiver = TwilioStream(START), ServerStream()
-    for message in (*sender.open(), sender.media(b"\x01", 101), sender.dtmf("1"), sender.mark("a"), sender.stop()):
+    for message in (
+        *sender.open(),
+        sender.media(b"\x01", 101),
+        sender.dtmf("1"),
+        sender.mark("a"),
+        sender.stop(),
+    ):
         receiver.receive(message)
     assert receiver.start == START
     assert receiver.counters.violations == receiver.counters.sequence_gaps == 0

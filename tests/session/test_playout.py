@@ -250,5 +250,3 @@ async def test_any_lead_gets_all_audio_out(lead_ms: int) -> None:
     await stage.clock.advance(3)
     assert stage.sent_audio() == said
     task.cancel()
-
-

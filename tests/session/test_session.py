@@ -24,7 +24,9 @@ FRAME = bytes(range(160))
 class Phone:
     """The carrier's end of a session, by hand."""
 
-    def __init__(self, *, tracks: tuple[str, ...] = ("inbound",), grace_s: float = 0.2, rest: bool = False) -> None:
+    def __init__(
+        self, *, tracks: tuple[str, ...] = ("inbound",), grace_s: float = 0.2, rest: bool = False
+    ) -> None:
         start = wire.StartBody("AC" + "0" * 32, "CA" + "1" * 32, "MZ" + "2" * 32, tracks)
         self.twilio = TwilioStream(start)
         self.stream = ServerStream()
@@ -119,8 +121,7 @@ async def test_a_sink_that_fails_or_never_ends_touches_nobody() -> None:
         await asyncio.Event().wait()
 
     async def good(call: Call) -> None:
-        async for chunk in call.listen():
-            heard.append(chunk.start_ms)
+        heard.extend([chunk.start_ms async for chunk in call.listen()])
 
     phone = Phone(grace_s=0.05)
     async with asyncio.TaskGroup() as group:
@@ -163,7 +164,7 @@ async def test_a_live_source_is_played_as_it_comes_and_its_error_surfaces_in_fin
         group.create_task(phone.session.run([]))
         await settle()
 
-        async def source() -> Any:  # noqa: ANN401
+        async def source() -> Any:
             yield bytes(320)
             raise OSError("the model went away")
 

@@ -46,7 +46,7 @@ def test_the_grid_follows_the_real_pace_so_that_an_hour_later_a_gap_is_still_mea
 
 
 def test_jitter_of_some_milliseconds_does_not_change_a_gap() -> None:
-    random_ = random.Random(7)
+    random_ = random.Random(7)  # noqa: S311
     timeline = Timeline()
     lost = 0
     expected = 0
@@ -63,7 +63,13 @@ def test_jitter_of_some_milliseconds_does_not_change_a_gap() -> None:
 
 def test_a_jump_of_more_than_ten_seconds_is_counted_and_not_filled() -> None:
     timeline = Timeline()
-    assert feed(timeline, [(1, 100), (2, 120), (9, 20_000), (10, 20_020), (12, 20_060)]) == [0, 0, 0, 0, FRAME]
+    assert feed(timeline, [(1, 100), (2, 120), (9, 20_000), (10, 20_020), (12, 20_060)]) == [
+        0,
+        0,
+        0,
+        0,
+        FRAME,
+    ]
     assert timeline.irregular.re_anchors == 1
 
 

@@ -48,6 +48,10 @@ def test_what_is_no_sink_is_refused_when_it_is_marked() -> None:
 
     async def positional(call: Call, window_ms: int) -> None: ...
 
-    for function, message in ((plain, "async def"), (nothing, "first parameter"), (positional, "keyword-only")):
+    for function, message in (
+        (plain, "async def"),
+        (nothing, "first parameter"),
+        (positional, "keyword-only"),
+    ):
         with pytest.raises(ConfigurationError, match=message):
             describe("bad", function)  # type: ignore[arg-type]

@@ -38,7 +38,8 @@ async def record(directory: Path, payload: bytes = SAID, *, cancel: bool = False
 def wave_frames(path: Path) -> int:
     try:
         with wave.open(str(path)) as file:
-            return file.getnframes()
+            frames: int = file.getnframes()
+            return frames
     except EOFError:
         return 0
 
@@ -71,7 +72,9 @@ async def test_an_empty_call_is_an_empty_file_not_a_broken_one(tmp_path: Path) -
 async def test_a_directory_that_cannot_be_made_fails_this_sink_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     phone = Phone()
-    run = asyncio.ensure_future(phone.session.run(bind_all([("wav", {"directory": tmp_path / "file" / "x"})])))
+    run = asyncio.ensure_future(
+        phone.session.run(bind_all([("wav", {"directory": tmp_path / "file" / "x"})]))
+    )
     await settle()
     phone.says()
     phone.stops()

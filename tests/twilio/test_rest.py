@@ -356,6 +356,7 @@ async def test_a_closed_one_opens_again(open_rest: Open) -> None:
 
 def test_it_may_be_built_without_a_loop() -> None:
     assert TwilioRest(ACCOUNT, TOKEN).is_twilio
+    assert TwilioRest(ACCOUNT, TOKEN, api_base="https://api.dublin.ie1.twilio.com").is_twilio
     assert not TwilioRest(ACCOUNT, TOKEN, api_base="http://localhost:5070").is_twilio
 
 

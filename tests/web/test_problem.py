@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
+import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, Query
-from fastapi.testclient import TestClient
 
 from bridge.errors import (
     AudioError,
@@ -21,6 +20,7 @@ from bridge.errors import (
     InvalidField,
 )
 from bridge.web.problem import Problem, install, problem_of
+from tests.web.browser import browse
 
 
 def caused(error: BridgeError, cause: Exception) -> BridgeError:
@@ -87,7 +87,7 @@ ERRORS: dict[str, tuple[Exception, int, dict[str, object]]] = {
 
 
 @pytest.fixture
-def client() -> Iterator[TestClient]:
+def client() -> httpx.AsyncClient:
     app = FastAPI()
     install(app)
 
@@ -103,14 +103,13 @@ def client() -> Iterator[TestClient]:
     async def not_modified() -> None:
         raise HTTPException(304, headers={"ETag": "x"})
 
-    with TestClient(app, raise_server_exceptions=False) as made:
-        yield made
+    return browse(app)
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_every_error(client: TestClient, name: str) -> None:
+async def test_every_error(client: httpx.AsyncClient, name: str) -> None:
     _, status, members = ERRORS[name]
-    answer = client.get(f"/raise/{name}")
+    answer = await client.get(f"/raise/{name}")
     problem = answer.json()
     assert answer.status_code == problem["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -121,27 +120,27 @@ def test_every_error(client: TestClient, name: str) -> None:
     assert "Traceback" not in answer.text
 
 
-def test_headers_are_sent(client: TestClient) -> None:
-    assert client.get("/raise/problem").headers["x-a"] == "1"
+async def test_headers_are_sent(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/raise/problem")).headers["x-a"] == "1"
 
 
-def test_what_the_framework_finds(client: TestClient) -> None:
-    missing, large = client.get("/number"), client.get("/number?limit=123456")
+async def test_what_the_framework_finds(client: httpx.AsyncClient) -> None:
+    missing, large = await client.get("/number"), await client.get("/number?limit=123456")
     assert missing.status_code == large.status_code == 422
     assert (missing.json()["field"], missing.json()["code"]) == ("limit", "invalid_field")
     assert "123456" not in large.text  # what was sent is not sent back
     assert "query" in large.json()["hint"]
 
 
-def test_no_route_and_no_method(client: TestClient) -> None:
-    nowhere, wrong = client.get("/nowhere"), client.delete("/number")
+async def test_no_route_and_no_method(client: httpx.AsyncClient) -> None:
+    nowhere, wrong = await client.get("/nowhere"), await client.delete("/number")
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
     assert wrong.headers["allow"] == "GET"
 
 
-def test_what_is_no_error_has_no_body(client: TestClient) -> None:
-    answer = client.get("/not-modified")
+async def test_what_is_no_error_has_no_body(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/not-modified")
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", "x")
 
 

@@ -140,10 +140,7 @@ def create_arguments(
         "status_callback_method": "POST",
         **request.options,
     }
-    if request.url is not None:
-        arguments["url"] = request.url
-    elif twiml is not None:
-        arguments["twiml"] = twiml
+    arguments |= {"twiml": twiml} if request.url is None else {"url": request.url}
     if "async_amd" in arguments:
         # The helper library turns other flags into text by itself, but not this one.
         arguments["async_amd"] = "true" if request.options["async_amd"] else "false"

@@ -56,7 +56,7 @@ def list_calls(
             query.append(("PageToken", _TOKEN_PREFIX + last.sid))
         return f"{calls_path(account_sid)}.json?{urlencode(query)}"
 
-    before = matching[first - page_size - 1] if first > page_size else None
+    before = matching[first - page_size - 1] if page_size < first <= len(matching) + page_size else None
     return {
         "calls": [resource_of(call) for call in shown],
         "page": page,

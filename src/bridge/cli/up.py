@@ -28,6 +28,9 @@ _TELL_EVERY_S: Final = 2.0
 IGNORED: Final = ("twilio_account_sid", "twilio_auth_token", "twilio_api_base", "public_url")
 """A real ``.env`` must never spend money by accident: these are made up, or pointed at the carrier."""
 
+LOCAL_NUMBER: Final = "+15005550006"
+"""From whom calls to numbers are placed where nothing else is set; the carrier owns it."""
+
 _SUMMARY: Final = """
 bridge is up.
   server         {server}  (its API: {server}/docs)
@@ -97,6 +100,8 @@ def _children(
         "BRIDGE_TWILIO_API_BASE": local_url(settings.carrier_host, settings.carrier_port),
         "BRIDGE_PUBLIC_URL": "",
     }
+    if settings.twilio_phone_number is None:
+        both["TWILIO_PHONE_NUMBER"] = LOCAL_NUMBER
     server = dict(both)
     if configuration.origins["sinks"] == DEFAULT:
         server["BRIDGE_SINKS"] = "wav,echo"

@@ -138,9 +138,7 @@ class PlayMedia(msgspec.Struct, tag_field="event", tag="media", forbid_unknown_f
     media: PlayBody
 
 
-class SetMark(
-    msgspec.Struct, frozen=True, tag_field="event", tag="mark", forbid_unknown_fields=True
-):
+class SetMark(msgspec.Struct, frozen=True, tag_field="event", tag="mark", forbid_unknown_fields=True):
     """Ask for an echo once everything queued before it was played."""
 
     streamSid: str  # noqa: N815
@@ -192,13 +190,9 @@ def encode_start(body: StartBody, sequence: int) -> bytes:
     )
 
 
-def encode_from_twilio(
-    event: str, body: dict[str, str], *, stream_sid: str, sequence: int
-) -> bytes:
+def encode_from_twilio(event: str, body: dict[str, str], *, stream_sid: str, sequence: int) -> bytes:
     """Any later message of Twilio's: ``body`` goes under the event's own name, numbers as strings."""
-    return _encode(
-        {"event": event, "sequenceNumber": str(sequence), event: body, "streamSid": stream_sid}
-    )
+    return _encode({"event": event, "sequenceNumber": str(sequence), event: body, "streamSid": stream_sid})
 
 
 def encode_play_prefix(stream_sid: str) -> bytes:

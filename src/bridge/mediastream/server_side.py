@@ -51,16 +51,7 @@ class Unknown(msgspec.Struct, frozen=True):
     name: str
 
 
-Event = (
-    wire.Connected
-    | wire.Start
-    | wire.Media
-    | wire.Dtmf
-    | wire.Mark
-    | wire.Stop
-    | Violation
-    | Unknown
-)
+Event = wire.Connected | wire.Start | wire.Media | wire.Dtmf | wire.Mark | wire.Stop | Violation | Unknown
 
 
 @dataclass(slots=True)
@@ -149,9 +140,7 @@ class ServerStream:
             return self._wrong_stream(name)
         sequence = message.sequenceNumber  # type: ignore[union-attr]
         if sequence and sequence != self._last_sequence + 1 and self._irregular(sequence):
-            return self._violation(
-                "duplicate", f"{name} repeats sequence number {sequence}", close_code=1008
-            )
+            return self._violation("duplicate", f"{name} repeats sequence number {sequence}", close_code=1008)
         if sequence > self._last_sequence:
             self._last_sequence = sequence
         if type(message) is wire.Stop:

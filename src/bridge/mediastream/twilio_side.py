@@ -100,9 +100,7 @@ class TwilioStream:
         return message
 
     def _message(self, event: str, body: dict[str, str]) -> bytes:
-        return wire.encode_from_twilio(
-            event, body, stream_sid=self.start.streamSid, sequence=self._next()
-        )
+        return wire.encode_from_twilio(event, body, stream_sid=self.start.streamSid, sequence=self._next())
 
     def _next(self) -> int:
         if not self._sequence or self._stopped:

@@ -52,7 +52,8 @@ def new_server(
         port=port,
         ws="websockets-sansio",
         ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
-        ws_per_message_deflate=False,  # Twilio offers no extensions; compressing 400 bytes costs more than it saves
+        # Twilio offers no extensions, and compressing 400 bytes costs more than it saves.
+        ws_per_message_deflate=False,
         ws_ping_timeout=None,  # nobody has verified that Twilio answers pings: no pong must end a call
         lifespan="on",
         proxy_headers=False,  # who is trusted, and for what, is decided in web/origin.py

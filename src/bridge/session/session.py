@@ -23,8 +23,8 @@ from bridge.session.event_log import EventLog
 from bridge.session.listener import Listener
 from bridge.session.playout import INTERNAL_MARK, Playout
 from bridge.session.segment import Segment
-from bridge.session.supervisor import supervise
 from bridge.session.speaking import PlayEncoding, digit_tones, drive, to_ulaw
+from bridge.session.supervisor import supervise
 from bridge.sinks.sink import BoundSink
 from bridge.ticker import Ticker
 
@@ -199,16 +199,16 @@ class Session:
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             running = [
-                group.create_task(
-                    supervise(sink, self, self.record.sinks), name=f"{self.sid} {sink.label}"
-                )
+                group.create_task(supervise(sink, self, self.record.sinks), name=f"{self.sid} {sink.label}")
                 for sink in sinks
             ]
             await self._over.wait()
             if running:
                 _, late = await asyncio.wait(running, timeout=self._grace_s)
                 for task in late:
-                    log.warning("%s is cancelled: not finished %g s after the call", task.get_name(), self._grace_s)
+                    log.warning(
+                        "%s is cancelled: not finished %g s after the call", task.get_name(), self._grace_s
+                    )
                     task.cancel()
             self._tasks = None
 

@@ -67,7 +67,7 @@ def find(use: str) -> Sink:
                 ) from error
     names = ", ".join(sorted({point.name for point in entry_points(group=GROUP)})) or "none"
     raise ConfigurationError(
-        f"no sink is called {use!r}. Installed: {names}. Your own: file.py:function or package.module:function"
+        f"no sink is called {use!r}. Installed: {names}. Your own: file.py:function, package.module:function"
     )
 
 
@@ -84,7 +84,9 @@ def bind_all(choices: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[BoundSin
         own = {name: value for name, value in options.items() if name != "restart"}
         one = find(use).bind(own, restart=bool(options.get("restart", False)))
         same = sum(other.sink.name == one.label for other in bound)
-        bound.append(BoundSink(f"{one.label}-{same + 1}", one.sink, one.options, one.restart) if same else one)
+        bound.append(
+            BoundSink(f"{one.label}-{same + 1}", one.sink, one.options, one.restart) if same else one
+        )
     return tuple(bound)
 
 
@@ -100,7 +102,9 @@ def _import(use: str) -> Sink:
     except ConfigurationError:
         raise
     except Exception as error:
-        raise ConfigurationError(f"sink {use}: importing {where} failed: {type(error).__name__}: {error}") from error
+        raise ConfigurationError(
+            f"sink {use}: importing {where} failed: {type(error).__name__}: {error}"
+        ) from error
     function = getattr(module, name, None)
     if function is None:
         raise ConfigurationError(f"sink {use}: {where} has no function {name!r}")

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from twilio.rest import Client  # type: ignore[import-untyped]
 
@@ -91,7 +92,7 @@ class TwilioRest:
     @property
     def is_twilio(self) -> bool:
         """Whether this is Twilio itself, which reaches us only at a public https address."""
-        return self._api_base is None
+        return self._api_base is None or (urlsplit(self._api_base).hostname or "").endswith(".twilio.com")
 
     async def place(self, arguments: Mapping[str, object]) -> str:
         async with self._client() as client:

@@ -52,7 +52,7 @@ class Transport:
         *,
         data: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
+        auth: tuple[str, str],
         **_unused: object,
     ) -> Any:
         """
@@ -63,10 +63,8 @@ class Transport:
             CarrierUnreachable: Anything else went wrong.
 
         """
-        all_headers = dict(headers or {})
-        if auth is not None:
-            credentials = b64encode(":".join(auth).encode()).decode("ascii")
-            all_headers["Authorization"] = f"Basic {credentials}"
+        credentials = b64encode(":".join(auth).encode()).decode("ascii")
+        all_headers = {**(headers or {}), "Authorization": f"Basic {credentials}"}
         try:
             response = await self._library.request(
                 method, self._rewritten(uri), data=data, headers=all_headers, timeout=self._timeout_s

@@ -64,8 +64,8 @@ class TwilioGate:
                 raise Problem(
                     403,
                     "no_credentials",
-                    "This server cannot tell Twilio's requests from anybody's: no Twilio credentials are configured.",
-                    hint="Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN; only loopback is served without them.",
+                    "Without Twilio credentials its requests cannot be told from anybody's.",
+                    hint="Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN; else only loopback is served.",
                 )
             return
         signature = request.headers.get(SIGNATURE)
@@ -81,8 +81,8 @@ class TwilioGate:
             403,
             "bad_signature" if signature else "no_signature",
             "X-Twilio-Signature is wrong." if signature else "X-Twilio-Signature is missing.",
-            hint="Set BRIDGE_PUBLIC_URL to the exact address Twilio uses, and TWILIO_AUTH_TOKEN to the account's"
-            " primary token. `bridge doctor` shows both.",
+            hint="Set BRIDGE_PUBLIC_URL to the exact address Twilio uses, and TWILIO_AUTH_TOKEN to the"
+            " account's primary token. `bridge doctor` shows both.",
         )
 
     @property

@@ -9,7 +9,6 @@ from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
@@ -117,6 +116,7 @@ async def _parts(request: Request, body: bytes) -> list[tuple[str, Any]]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     try:
+        # No files, so every value is text.
         async with Request(request.scope, receive).form(max_files=0, max_fields=MAX_FIELDS) as form:
             return form.multi_items()
     except (HTTPException, UnicodeDecodeError, LookupError) as fault:
@@ -124,11 +124,9 @@ async def _parts(request: Request, body: bytes) -> list[tuple[str, Any]]:
         raise Problem(400, "bad_form", f"The multipart form cannot be read: {detail}") from fault
 
 
-def _of_form(pairs: Iterable[tuple[str, str | UploadFile]]) -> dict[str, object]:
+def _of_form(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
     fields = dict[str, Any]()
     for name, value in pairs:
-        if isinstance(value, UploadFile):
-            raise Problem(400, "bad_form", "The form holds a file.", field=name)
         if not value:
             continue
         if found := _INNER.fullmatch(name):

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
@@ -79,11 +79,15 @@ def callbacks_router(
     Make the routes.
 
     Args:
-        settled: Waits for calls that are being placed: their first callback may come before their SID is known.
+        gate: Checks Twilio's signatures.
+        store: Holds the records that change.
+        copier: Copies callbacks to whoever asked for them.
+        copies: Sends those copies behind the answers.
+        settled: Waits for calls that are being placed: their first callback may come before their SID.
+        clock: For callbacks without a time of their own.
 
     """
     router = APIRouter(tags=["twilio"])
-    Signed = Annotated[Form, Depends(gate.form)]  # noqa: N806  (a type)
 
     async def known(call_sid: str) -> CallRecord | None:
         record = await store.get(call_sid)
@@ -95,7 +99,7 @@ def callbacks_router(
         return record
 
     @router.post("/call-status", status_code=204, summary="A call's state has changed")
-    async def call_status(form: Signed) -> Response:
+    async def call_status(form: Form = Depends(gate.form)) -> Response:
         update = read_call_update(form, now=clock.utc())
         record = await known(update.call_sid)
         if record is not None:
@@ -106,7 +110,7 @@ def callbacks_router(
         return Response(status_code=204)
 
     @router.post("/amd-status", status_code=204, summary="Machine detection has a result")
-    async def amd_status(form: Signed) -> Response:
+    async def amd_status(form: Form = Depends(gate.form)) -> Response:
         update = read_detection(form)
         record = await known(update.call_sid)
         if record is not None:
@@ -116,7 +120,7 @@ def callbacks_router(
         return Response(status_code=204)
 
     @router.post("/stream-status", status_code=204, summary="A stream began, ended or failed")
-    async def stream_status(form: Signed) -> Response:
+    async def stream_status(form: Form = Depends(gate.form)) -> Response:
         update = read_stream_update(form, now=clock.utc())
         level = logging.WARNING if update.event == "stream-error" else logging.INFO
         facts = {"call_sid": update.call_sid, "stream_sid": update.stream_sid}
@@ -124,7 +128,7 @@ def callbacks_router(
         return Response(status_code=204)
 
     @router.post("/stream-ended", summary="What comes after the stream: the end of the call")
-    async def stream_ended(form: Signed) -> Response:
+    async def stream_ended(form: Form = Depends(gate.form)) -> Response:
         try:
             update = read_call_update(form, now=clock.utc())
             log.info("asked what comes after the stream", extra={"call_sid": update.call_sid})

@@ -52,23 +52,7 @@ def calls_router(
     """
     router = APIRouter(prefix="/calls", tags=["calls"], dependencies=[Depends(guard)])
 
-    @router.get("", summary="List calls, newest first", responses=problems(422))
-    async def list_calls(
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-        cursor: Annotated[int | None, Query(description="from `next` of the page before")] = None,
-        status: Status | None = None,
-        direction: Direction | None = None,
-        from_: Annotated[str | None, Query(alias="from")] = None,
-        to: str | None = None,
-    ) -> CallPage:
-        count()
-        page = await store.page(limit=limit, cursor=cursor, wanted=Filter(status, direction, from_, to))
-        return CallPage(
-            calls=[CallResource.of(record) for record in page.records],
-            next=_next(
-                page.cursor, limit=limit, status=status, direction=direction, **{"from": from_, "to": to}
-            ),
-        )
+    _add_listing(router, store, count)
 
     @router.get("/{sid}", summary="Show a call", responses=problems(404))
     async def show_call(sid: str) -> CallResource:
@@ -95,6 +79,26 @@ def calls_router(
         return CallResource.of(record)
 
     return router
+
+
+def _add_listing(router: APIRouter, store: CallStore, count: Callable[[], None]) -> None:
+    @router.get("", summary="List calls, newest first", responses=problems(422))
+    async def list_calls(
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+        cursor: Annotated[int | None, Query(description="from `next` of the page before")] = None,
+        status: Status | None = None,
+        direction: Direction | None = None,
+        from_: Annotated[str | None, Query(alias="from")] = None,
+        to: str | None = None,
+    ) -> CallPage:
+        count()
+        page = await store.page(limit=limit, cursor=cursor, wanted=Filter(status, direction, from_, to))
+        return CallPage(
+            calls=[CallResource.of(record) for record in page.records],
+            next=_next(
+                page.cursor, limit=limit, status=status, direction=direction, **{"from": from_, "to": to}
+            ),
+        )
 
 
 def _next(cursor: int | None, **query: object) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -26,11 +26,13 @@ def incoming_router(
     router = APIRouter(tags=["twilio"])
 
     @router.api_route("/incoming-call", methods=["GET", "POST"], summary="Answer a call with TwiML")
-    async def incoming_call(request: Request, form: Annotated[Form, Depends(gate.form)]) -> Response:
+    async def incoming_call(request: Request, form: Form = Depends(gate.form)) -> Response:
         fields = dict(form)
         sid, from_, to = fields.get("CallSid", ""), fields.get("From", ""), fields.get("To", "")
         if sid and not is_sid(sid, "CA"):
-            raise Problem(400, "bad_call_sid", "CallSid must be CA and 32 hexadecimal digits.", field="CallSid")
+            raise Problem(
+                400, "bad_call_sid", "CallSid must be CA and 32 hexadecimal digits.", field="CallSid"
+            )
         placed = fields.get("Direction", "").startswith("outbound")
         if sid:
             await store.add(

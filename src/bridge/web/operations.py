@@ -13,6 +13,10 @@ def operations_router(*, directory: Directory, version: str) -> APIRouter:
 
     @router.get("/healthz", summary="Whether the server is alive")
     async def healthz() -> dict[str, object]:
-        return {"status": "draining" if directory.is_draining else "ok", "version": version, "calls": len(directory)}
+        return {
+            "status": "draining" if directory.is_draining else "ok",
+            "version": version,
+            "calls": len(directory),
+        }
 
     return router

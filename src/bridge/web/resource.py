@@ -26,6 +26,7 @@ class StreamResource(BaseModel):
     late: int
     re_anchors: int = Field(description="jumps of the stream's clock")
     violations: int = Field(description="messages that broke the protocol and were ignored")
+    underruns: int = Field(description="times the phone ran dry inside something that was being played")
     first_audio_ms: int | None = Field(description="from the socket's opening to the first audio")
     recordings: list[str] = Field(description="names of the files written of it")
     sinks: dict[str, str] = Field(description="what became of each sink")
@@ -47,6 +48,7 @@ class StreamResource(BaseModel):
             late=counters.late,
             re_anchors=counters.re_anchors,
             violations=counters.violations,
+            underruns=counters.underruns,
             first_audio_ms=counters.first_audio_ms,
             recordings=[path.name for path in stream.recordings],
             sinks=dict(stream.sinks),

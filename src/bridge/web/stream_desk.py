@@ -194,7 +194,7 @@ class StreamDesk:
         try:
             return self._choose_sinks(promise.sinks)
         except ConfigurationError as error:
-            log.error("the sinks asked for cannot run, the configured ones do instead: %s", error)
+            log.warning("the sinks asked for cannot run, the configured ones do instead: %s", error)
             return self._choose_sinks(None)
 
     async def _close_record(self, record: CallRecord, session: Session) -> None:

@@ -74,7 +74,7 @@ class TokenOffice:
         return self._promises.pop(nonce, Promise())
 
     def _forget(self, now_s: int) -> None:
-        """Expired nonces need no memory; beyond the bound the oldest goes, and with it its one-shot promise."""
+        """Expired nonces need no memory; beyond the bound the oldest goes, and could be used again."""
         while self._used:
             nonce, expires_s = next(iter(self._used.items()))
             if expires_s >= now_s and len(self._used) < _MAX_USED:

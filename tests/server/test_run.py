@@ -1,0 +1,114 @@
+"""The server as a process: SIGTERM in the middle of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import wave
+from pathlib import Path
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.web.test_media_stream import FRAME, twilio
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+async def healthy(port: int) -> None:
+    async with aiohttp.ClientSession() as http:
+        while True:
+            try:
+                async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
+                    assert (await answer.json())["status"] == "ok"
+                    return
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_finalises_the_recording_says_goodbye_and_ends_with_0(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    port = free_port()
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "TWILIO_"))
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "serve", "--port", str(port), "--sink", "wav"),
+        cwd=tmp_path,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(30):
+            await healthy(port)
+            stream = twilio(1)
+            async with connect(f"ws://127.0.0.1:{port}/media-stream", compression=None) as media:
+                for message in stream.open():
+                    await media.send(message.decode())
+                for n in range(33):
+                    await media.send(stream.media(FRAME, 100 + 20 * n).decode())
+                await (await media.ping())  # everything before it was read
+                process.send_signal(number)
+                with pytest.raises(ConnectionClosed) as caught:
+                    await media.recv()
+                assert caught.value.rcvd is not None, "a close frame, not a broken connection"
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, output.decode()
+    assert b"Traceback" not in output
+    (recording,) = (tmp_path / "recordings").glob("*.wav")
+    with wave.open(str(recording)) as file:
+        assert file.getnframes() == 33 * 160
+
+
+async def test_a_recording_survives_kill_9_but_for_its_last_second(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "TWILIO_"))
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "serve", "--port", str(port), "--sink", "wav", "--sink", "echo"),
+        cwd=tmp_path,
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(30):
+            await healthy(port)
+            stream = twilio(2)
+            async with connect(f"ws://127.0.0.1:{port}/media-stream", compression=None) as media:
+                for message in stream.open():
+                    await media.send(message.decode())
+                for n in range(150):  # three seconds
+                    await media.send(stream.media(FRAME, 100 + 20 * n).decode())
+                await (await media.ping())
+                while (
+                    not (found := list((tmp_path / "recordings").glob("*.wav")))
+                    or found[0].stat().st_size < 2 * 8000 * 4
+                ):
+                    await asyncio.sleep(0.01)
+                process.kill()
+                await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    with wave.open(str(found[0])) as file:
+        assert file.getnframes() >= 2 * 8000
+        assert len(file.readframes(file.getnframes())) == file.getnframes() * 4
