@@ -29,7 +29,7 @@ def test_the_package_is_there() -> None:
 @pytest.mark.parametrize(
     ("path", "source", "fault"),
     [
-        ("audio/g711.py", "from bridge.session.session import Session", "above it"),
+        ("audio/g711.py", "from bridge.session.facts import Session", "above it"),
         ("audio/g711.py", "import bridge.session.session", "above it"),
         ("audio/g711.py", "from bridge import session", "above it"),
         ("twilio/rest.py", "from bridge.sinks.sink import sink", "its sibling"),

@@ -18,7 +18,8 @@ from bridge.clock import Clock, SystemClock
 from bridge.errors import BridgeError
 from bridge.mediastream.server_side import ServerStream
 from bridge.session.directory import Directory
-from bridge.session.session import CallFacts, Session, SessionOptions
+from bridge.session.facts import CallFacts, SessionOptions
+from bridge.session.session import Session
 from bridge.settings import Settings, SinkChoice
 from bridge.sinks.registry import bind_all, installed
 from bridge.sinks.sink import BoundSink

@@ -13,7 +13,8 @@ from bridge.errors import CallEnded, CallReadOnly
 from bridge.mediastream import messages as wire
 from bridge.mediastream.server_side import ServerStream
 from bridge.mediastream.twilio_side import TwilioStream
-from bridge.session.session import CallFacts, Session, SessionOptions
+from bridge.session.facts import CallFacts, SessionOptions
+from bridge.session.session import Session
 from bridge.sinks.sink import BoundSink, describe
 from bridge.testing import ManualClock, RecordingSocket, settle
 from bridge.ticker import Ticker

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import typer
 
@@ -20,7 +21,7 @@ application = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for name, command in {
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "up": up.up,
     "serve": serve.serve,
     "carrier": carrier.carrier,
@@ -29,7 +30,8 @@ for name, command in {
     "simulate": simulate.simulate,
     "sinks": sinks.sinks,
     "doctor": doctor.doctor,
-}.items():
+}
+for name, command in _COMMANDS.items():
     application.command(name)(command)
 
 

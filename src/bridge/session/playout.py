@@ -18,25 +18,16 @@ from bridge.calls.event import MarkFate
 from bridge.calls.socket import DirectSocket
 from bridge.clock import Clock
 from bridge.mediastream.server_side import ServerStream
+from bridge.session.ledger import RATE_HZ, Ledger, Piece
 from bridge.session.segment import Segment
 from bridge.ticker import FRAME_S, Ticker
 
-RATE_HZ: Final = 8000
 INTERNAL_MARK: Final = "bridge:"
 """Marks with this prefix are ours and never shown to anybody."""
 _HOLD_ABOVE_BYTES: Final = 256 * 1024
 _STALL_S: Final = 30.0
 _MESSAGE_SAMPLES: Final = 800
 """Queued audio travels in pieces of 100 ms, a tenth of the cost of single frames."""
-
-
-@dataclass(slots=True)
-class _InFlight:
-    """A piece that was sent; ``starts_s`` is when the phone is expected to begin hearing it."""
-
-    segment: Segment
-    payload: bytes
-    starts_s: float
 
 
 @dataclass(slots=True)
@@ -106,10 +97,9 @@ class Playout:
         self._message_samples: Final = min(_MESSAGE_SAMPLES, lead_ms * RATE_HZ // 2000)
         self._observer = observer
         self._queue: deque[Segment | _UserMark] = deque()
-        self._in_flight: deque[_InFlight] = deque()
+        self._ledger: Final = Ledger()
         self._marks: dict[str, _PendingMark] = {}
         self._mark_count = 0
-        self._play_end_s = 0.0
         self._leave_ticker: Callable[[], None] | None = None
         self._held_since_s: float | None = None
         self._idle_waiters: list[Callable[[], None]] = []
@@ -120,7 +110,7 @@ class Playout:
 
     def add(self, segment: Segment) -> None:
         """Take a segment; it plays after all earlier ones."""
-        segment.settle_with(lambda: self._settle_exactly(self._clock.now_s()))
+        segment.settle_with(lambda: self._ledger.settle_exactly(self._clock.now_s()))
         self._queue.append(segment)
 
     def mark(self, name: str) -> None:
@@ -130,13 +120,10 @@ class Playout:
 
     def clear(self) -> None:
         """Drop what is sent or queued and may be interrupted; the rest of what may not is sent again."""
-        now_s = self._clock.now_s()
-        self._settle_exactly(now_s)
+        cut = self._ledger.cut(self._clock.now_s())
         self._socket.send(self._stream.clear())
         self._observer.cut()
-        self._play_end_s = now_s
         self._started = None
-        cut, self._in_flight = self._in_flight, deque()
         for mark in self._marks.values():
             # All before it was heard: its echo is only on its way. Otherwise that echo means nothing.
             mark.cleared = bool(cut) if mark.segment is None else not mark.segment.is_heard
@@ -148,7 +135,7 @@ class Playout:
         self.release()
         self._check_idle()
 
-    def _survivors(self, cut: deque[_InFlight]) -> deque[Segment | _UserMark]:
+    def _survivors(self, cut: list[Piece]) -> deque[Segment | _UserMark]:
         """What is still to be played after a ``clear``, in order; ends the rows of all else."""
         kept: deque[Segment | _UserMark] = deque()
         for item in self._queue:
@@ -167,12 +154,10 @@ class Playout:
 
     def end(self) -> None:
         """The stream is over: nothing more is heard."""
-        self._settle_exactly(self._clock.now_s())
         segments = [item for item in self._queue if isinstance(item, Segment)]
-        segments += [piece.segment for piece in self._in_flight]
+        segments += [piece.segment for piece in self._ledger.cut(self._clock.now_s())]
         segments += [mark.segment for mark in self._marks.values() if mark.segment is not None]
         self._queue.clear()
-        self._in_flight.clear()
         self._marks.clear()
         for segment in segments:
             segment.end("cleared")
@@ -215,7 +200,7 @@ class Playout:
         fate: MarkFate = "cleared" if pending.cleared else "played"
         if pending.segment is not None:
             pending.segment.end(fate)
-            self._forget(pending.segment)
+            self._ledger.forget(pending.segment)
         elif pending.user_name is not None:
             self._observer.reached(pending.user_name, fate)
         self._check_idle()
@@ -225,11 +210,11 @@ class Playout:
         if self._socket.unsent_bytes > _HOLD_ABOVE_BYTES:
             return self._hold(now_s)
         self._held_since_s = None
-        ahead_s = self._play_end_s - now_s
+        ahead_s = self._ledger.ends_s - now_s
         if ahead_s < 0:
             if segment is self._started and ahead_s < -FRAME_S:
                 self.underruns += 1
-            self._play_end_s, ahead_s = now_s, 0.0
+            self._ledger.ends_s, ahead_s = now_s, 0.0
         room_samples = round((self._lead_s - ahead_s) * RATE_HZ)
         waiting = segment.queued_samples
         if waiting > room_samples and room_samples < self._message_samples:
@@ -237,10 +222,8 @@ class Playout:
         payload = segment.take(min(waiting, room_samples))
         self._socket.send(self._stream.play(payload))
         self._observer.heard(payload)
-        segment.sent_samples += len(payload)
-        self._settle(now_s)
-        self._in_flight.append(_InFlight(segment, payload, self._play_end_s))
-        self._play_end_s += len(payload) / RATE_HZ
+        self._ledger.settle(now_s)
+        self._ledger.send(segment, payload)
         self._started = segment
         return True
 
@@ -263,30 +246,6 @@ class Playout:
         if self._leave_ticker is not None:
             self._leave_ticker()
             self._leave_ticker = None
-
-    # The ledger
-
-    def _settle(self, now_s: float) -> None:
-        """Move the pieces the phone must have heard by now from sent to played."""
-        while self._in_flight:
-            piece = self._in_flight[0]
-            if piece.starts_s + len(piece.payload) / RATE_HZ > now_s:
-                break
-            piece.segment.played_samples += len(piece.payload)
-            self._in_flight.popleft()
-
-    def _settle_exactly(self, now_s: float) -> None:
-        """The same, to the sample: the piece being heard is split."""
-        self._settle(now_s)
-        if self._in_flight:
-            piece = self._in_flight[0]
-            samples = max(0, round((now_s - piece.starts_s) * RATE_HZ))
-            piece.segment.played_samples += samples
-            piece.payload = piece.payload[samples:]
-            piece.starts_s += samples / RATE_HZ
-
-    def _forget(self, segment: Segment) -> None:
-        self._in_flight = deque(piece for piece in self._in_flight if piece.segment is not segment)
 
     def _check_idle(self) -> None:
         if not self._queue and not any(not mark.cleared for mark in self._marks.values()):

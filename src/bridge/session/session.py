@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -20,6 +19,7 @@ from bridge.mediastream import messages as wire
 from bridge.mediastream.server_side import Event, ServerStream, Violation
 from bridge.session.audio_path import AudioPath
 from bridge.session.event_log import EventLog
+from bridge.session.facts import CallFacts, EndReason, HangUp, SessionOptions
 from bridge.session.listener import Listener
 from bridge.session.playout import INTERNAL_MARK, Playout
 from bridge.session.segment import Segment
@@ -30,31 +30,7 @@ from bridge.ticker import Ticker
 
 log = logging.getLogger(__name__)
 
-EndReason = Literal["stop", "lost", "hangup", "shutdown", "stalled"]
-HangUp = Callable[[str], Awaitable[bool]]
-"""Ends a call by REST, given its SID; false where that is not possible."""
-
 _CLOSE_AFTER_HANGUP_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class CallFacts:
-    """What is known of a call when its stream starts."""
-
-    sid: str
-    from_: str = ""
-    to: str = ""
-    direction: Literal["incoming", "placed"] = "incoming"
-    parameters: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """How every session behaves."""
-
-    lead_ms: int = 200
-    preroll_ms: int = 3000
-    grace_s: float = 10.0
 
 
 class Session:

@@ -20,7 +20,8 @@ from bridge.errors import ConfigurationError
 from bridge.mediastream.messages import StartBody
 from bridge.mediastream.server_side import ServerStream
 from bridge.session.directory import Directory
-from bridge.session.session import CallFacts, Session
+from bridge.session.facts import CallFacts
+from bridge.session.session import Session
 from bridge.sinks.sink import BoundSink
 from bridge.web.asgi_socket import AsgiSocket
 from bridge.web.auth import Handshake, TwilioGate

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bridge.mediastream.messages import StartBody
-from bridge.session.session import CallFacts
+from bridge.session.facts import CallFacts
 from bridge.web.token import TOKEN_PARAMETER
 
 PREFIX: Final = "bridge_"
