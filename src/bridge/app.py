@@ -29,8 +29,9 @@ from bridge.twilio.placer import Placer
 from bridge.twilio.rest import TwilioRest
 from bridge.web import problem
 from bridge.web.auth import AppGate, TwilioGate
-from bridge.web.callbacks import CopyQueue, callbacks_router
+from bridge.web.callbacks import callbacks_router, stream_callbacks_router
 from bridge.web.calls import calls_router
+from bridge.web.copy_queue import CopyQueue
 from bridge.web.incoming import incoming_router
 from bridge.web.media_stream import media_stream_router
 from bridge.web.operations import operations_router
@@ -223,6 +224,7 @@ def _routers(bridge: Bridge) -> list[APIRouter]:
             settled=bridge.placer.settled,
             clock=clock,
         ),
+        stream_callbacks_router(gate=gate, clock=clock),
         placing_router(placer=bridge.placer, guard=bridge.app_gate, base_url=gate.public.base),
         calls_router(
             store=store,

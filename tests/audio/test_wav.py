@@ -11,7 +11,7 @@ from bridge.errors import AudioError
 
 
 def reopened(file: io.BytesIO) -> wave.Wave_read:
-    reader: wave.Wave_read = wave.open(io.BytesIO(file.getvalue()))
+    reader: wave.Wave_read = wave.open(io.BytesIO(file.getvalue()))  # noqa: SIM115  (nothing to close)
     return reader
 
 

@@ -23,7 +23,7 @@ from tests.carrier.signalling_stage import (
 
 
 async def test_the_demonstration_call_is_over_within_twelve_seconds(tmp_path: Path) -> None:
-    clock = FastClock(4)
+    clock = FastClock(3)
     app = create_carrier(ACCOUNT_SID, AUTH_TOKEN, clock=clock, recordings_dir=tmp_path)
     async with application() as program, served(app) as url:
         local = Carrier(app, url)

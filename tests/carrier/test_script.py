@@ -63,7 +63,7 @@ async def load(program: Application, document: Document) -> tuple[Script | None,
     )
     async with aiohttp.ClientSession() as session:
         client = WebhookClient(session, auth_token=AUTH_TOKEN, clock=SystemClock())
-        return await ScriptLoader(client, call).load(document, [("Extra", "1")]), call
+        return await ScriptLoader(client, call).load(document), call
 
 
 async def test_a_document_comes_from_its_url_with_the_calls_fields() -> None:
@@ -72,7 +72,8 @@ async def test_a_document_comes_from_its_url_with_the_calls_fields() -> None:
         script, call = await load(program, Document(url=f"{program.url}/voice"))
         assert script is not None
         [asked] = program.asked["/voice"]
-        assert (asked.fields["CallSid"], asked.fields["Extra"]) == (call.sid, "1")
+        assert asked.fields["CallSid"] == call.sid
+        assert "ErrorCode" not in asked.fields
         assert not call.alerts
 
 

@@ -23,6 +23,7 @@ def certificate_error(verify_code: int) -> Exception:
         (certificate_error(62), 11235, "ct"),
         (certificate_error(10), 11236, "ct"),
         (certificate_error(18), 11237, "ct"),
+        (aiohttp.ClientConnectorCertificateError(KEY, ssl.CertificateError("host")), 11235, "ct"),
         (aiohttp.ClientConnectorSSLError(KEY, OSError(1, "handshake")), 11220, "ct"),
         (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "unknown")), 11210, "ct"),
         (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")), 11202, "ct"),

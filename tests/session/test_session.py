@@ -271,6 +271,10 @@ async def test_a_restarting_sink_is_tried_again() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(phone.session.run([bound(flaky, restart=True)]))
         await settle()
+        assert phone.session.record.sinks == {"flaky": "RuntimeError: first time"}
+        await phone.clock.advance(0.49)
+        assert len(tries) == 1
+        await phone.clock.advance(0.02)
         phone.stops()
     assert len(tries) == 2
     assert phone.session.record.sinks == {"flaky": "done"}

@@ -13,7 +13,7 @@ from typing import Final
 from bridge.carrier.equipment import Equipment
 from bridge.carrier.request import Document
 from bridge.carrier.script import Script, ScriptLoader
-from bridge.carrier.step import Next, Stage, Step, Verdict, http_method, resolve
+from bridge.carrier.step import Stage, Step, Verdict, http_method, resolve
 from bridge.carrier.verb_connect import Connector
 from bridge.carrier.verb_play import Player
 from bridge.twilio.twiml import Element
@@ -51,20 +51,19 @@ class Interpreter:
 
     async def run(self, document: Document) -> Verdict:
         """Run a document and those it leads to; the verdict says how the call is to end."""
-        step: Next = Next(document, [])
         for _ in range(MAX_DOCUMENTS):
-            script = await self._loader.load(step.document, step.fields)
+            script = await self._loader.load(document)
             if script is None:
                 await self._player.apologise()
                 return "hang-up"
-            result = await self._run_script(script, step.document)
-            if not isinstance(result, Next):
-                return result
-            step = result
+            step = await self._run_script(script, document)
+            if not isinstance(step, Document):
+                return step
+            document = step
         self._stage.call.warn(None, f"more than {MAX_DOCUMENTS} documents in one call: it is ended")
         return "hang-up"
 
-    async def _run_script(self, script: Script, document: Document) -> Next | Verdict:
+    async def _run_script(self, script: Script, document: Document) -> Document | Verdict:
         if script.audio is not None:
             await self._player.play_file(script.audio, script.url or "")
             return "hang-up"
@@ -107,7 +106,7 @@ class Interpreter:
             self._stage.call.warn(12200, f"line {verb.line}: <Redirect> has no URL")
             return "hang-up"
         method = http_method(self._stage, verb, "method")
-        return Next(replace(document, url=url, method=method, twiml=None), [])
+        return replace(document, url=url, method=method, twiml=None)
 
     def _reject(self, verb: Element) -> Verdict:
         """Refuse the call; the statuses are documented at https://www.twilio.com/docs/voice/twiml/reject."""

@@ -45,13 +45,9 @@ class ScriptLoader:
         self._client = client
         self._call = call
 
-    async def load(self, document: Document, fields: Form | None = None) -> Script | None:
+    async def load(self, document: Document) -> Script | None:
         """
         Get a document and read it.
-
-        Args:
-            document: Where it comes from.
-            fields: Further fields for the request, e.g. those of a verb's ``action``.
 
         Returns:
             The script; ``None`` if there is none to be had. The call has then been warned why.
@@ -59,7 +55,7 @@ class ScriptLoader:
         """
         if document.url is None:
             return self._inline(document.twiml or "")
-        script = await self._ask(document.url, document.method, fields or [])
+        script = await self._ask(document.url, document.method, [])
         if isinstance(script, Script):
             return script
         self._call.warn(script.code, f"{shown_url(script.url)}: {script.message}")

@@ -21,7 +21,6 @@ from bridge.carrier.simulation_echo import Markers
 from bridge.carrier.simulation_report import CallResult, ServerCount, SimulationReport, Spread
 from bridge.carrier.turnstile import Turnstile
 from bridge.clock import Clock
-from bridge.errors import CarrierRefused
 from bridge.ticker import FRAME_S
 
 _LONGER_THAN_SPOKEN_S: Final = 120
@@ -98,7 +97,7 @@ class Simulation:
             plan.auth_token,
             clock=clock,
             find_leg=lambda _call: None,
-            max_calls=plan.calls + 1,
+            max_calls=plan.concurrent + 1,  # live ones; those that ended are forgotten
         )
         self._counts = ServerCounts(plan.server_url, api_key=plan.api_key, clock=clock)
         self._results: list[CallResult] = []
@@ -143,13 +142,10 @@ class Simulation:
         try:
             call = await self._exchange.receive(self._request(number), caller)
             count = await self._counts.of(call) if self._plan.compare and call.streams else None
-            result = self._result(call, caller, count)
-        except CarrierRefused as fault:
-            result = CallResult("", "refused", failure=str(fault))
+            self._results.append(self._result(call, caller, count))
         finally:
             self._live -= 1
             places.release()
-        self._results.append(result)
         if self._on_progress is not None:
             failed = sum(done.failure is not None for done in self._results)
             self._on_progress(Progress(len(self._results), failed, self._live, self._plan.calls))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import urljoin
 
@@ -10,23 +9,14 @@ from bridge.carrier.call import CarrierCall
 from bridge.carrier.line import Line
 from bridge.carrier.request import Document, HttpMethod
 from bridge.carrier.script import Script
-from bridge.carrier.webhook_form import Form
 from bridge.twilio.twiml import Element
 
 Verdict = Literal["hang-up", "busy", "no-answer"]
 """How a call's documents end: hang up, or (only before the answer) refuse as busy or not in service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
-    """Another document takes over; ``fields`` go along with the request for it."""
-
-    document: Document
-    fields: Form
-
-
-Step = Next | Verdict | None
-"""After a verb: another document, the end, or (``None``) the next verb."""
+Step = Document | Verdict | None
+"""After a verb: another document takes over, the call ends, or (``None``) the next verb runs."""
 
 
 class Stage(Protocol):

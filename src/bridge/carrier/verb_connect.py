@@ -16,7 +16,7 @@ from bridge.carrier.callback import StreamReport
 from bridge.carrier.equipment import Equipment
 from bridge.carrier.request import Document
 from bridge.carrier.script import Script
-from bridge.carrier.step import Next, Stage, Step, http_method, resolve
+from bridge.carrier.step import Stage, Step, http_method, resolve
 from bridge.carrier.stream import StreamOutcome, StreamRequest, run_stream
 from bridge.carrier.stream_url import StreamFault, handshake_url
 from bridge.carrier.webhook import signable_url
@@ -53,7 +53,7 @@ class Connector:
         if not action:
             return None
         method = http_method(self._stage, verb, "method")
-        return Next(replace(document, url=resolve(script, action), method=method, twiml=None), [])
+        return replace(document, url=resolve(script, action), method=method, twiml=None)
 
     async def _stream(self, noun: Element, script: Script) -> None:
         stream_sid = new_sid("MZ")

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
 
 log = logging.getLogger(__name__)
+
+AsgiApp = Callable[..., Awaitable[None]]
 
 MAX_WEBSOCKET_MESSAGE_BYTES: Final = 65_536
 """Twilio's messages have about 400 bytes; more than this closes the socket with 1009."""
@@ -43,7 +44,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def new_server(
-    app: ASGIApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]], log_level: str = "info"
+    app: AsgiApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]], log_level: str = "info"
 ) -> DrainingServer:
     """Configure the server; ``port`` 0 takes a free one."""
     config = uvicorn.Config(
@@ -66,6 +67,6 @@ def new_server(
     return DrainingServer(config, drain)
 
 
-def serve(app: ASGIApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]]) -> None:
+def serve(app: AsgiApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]]) -> None:
     """Serve until SIGINT or SIGTERM; returns when everything has stopped."""
     new_server(app, host=host, port=port, drain=drain).run()

@@ -175,7 +175,9 @@ class Session:
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             running = [
-                group.create_task(supervise(sink, self, self.record.sinks), name=f"{self.sid} {sink.label}")
+                group.create_task(
+                    supervise(sink, self, self.record.sinks, self._clock), name=f"{self.sid} {sink.label}"
+                )
                 for sink in sinks
             ]
             await self._over.wait()

@@ -7,6 +7,7 @@ import logging
 from typing import Final
 
 from bridge.calls.call import Call
+from bridge.clock import Clock
 from bridge.errors import CallEnded
 from bridge.sinks.sink import BoundSink
 
@@ -16,7 +17,7 @@ _FIRST_BACK_OFF_S: Final = 0.5
 _MAX_BACK_OFF_S: Final = 30.0
 
 
-async def supervise(sink: BoundSink, call: Call, outcomes: dict[str, str]) -> None:
+async def supervise(sink: BoundSink, call: Call, outcomes: dict[str, str], clock: Clock) -> None:
     """
     Run a sink to its end; only cancellation passes through.
 
@@ -34,7 +35,7 @@ async def supervise(sink: BoundSink, call: Call, outcomes: dict[str, str]) -> No
                 log.exception("sink %s failed", sink.label)
                 outcomes[sink.label] = f"{type(error).__name__}: {error}"
                 if sink.restart:
-                    await asyncio.sleep(back_off_s)
+                    await clock.sleep_until_s(clock.now_s() + back_off_s)
                     back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
                     continue
                 return

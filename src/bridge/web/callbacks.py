@@ -7,12 +7,8 @@ a 4xx would only fill the account's Debugger (15003).
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Depends, Response
 
@@ -24,46 +20,10 @@ from bridge.twilio.callback import read_call_update, read_detection, read_stream
 from bridge.twilio.copier import StatusCopier
 from bridge.twilio.twiml import hang_up
 from bridge.web.auth import Form, TwilioGate
+from bridge.web.copy_queue import CopyQueue
 from bridge.web.incoming import TWIML
 
 log = logging.getLogger(__name__)
-
-_MAX_COPIES: Final = 1000
-
-
-class CopyQueue:
-    """
-    Sends callbacks' copies behind the answers, so that a slow receiver never delays Twilio.
-
-    Bound: 1,000 wait; policy: a further one is dropped and logged.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[Awaitable[Any]] = deque()
-        self._tasks: asyncio.TaskGroup | None = None
-
-    def put(self, copy: Callable[[], Awaitable[Any]]) -> None:
-        """Start a copy."""
-        if self._tasks is None or len(self._waiting) >= _MAX_COPIES:
-            log.warning("a callback's copy was dropped: %d are under way", len(self._waiting))
-            return
-        one = self._run(copy)
-        self._waiting.append(one)
-        self._tasks.create_task(one)
-
-    async def _run(self, copy: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await copy()
-        finally:
-            self._waiting.popleft()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Send copies while the application runs; at its end those under way are finished."""
-        async with asyncio.TaskGroup() as group:
-            self._tasks = group
-            yield
-            self._tasks = None
 
 
 def callbacks_router(
@@ -118,6 +78,13 @@ def callbacks_router(
             await store.save(record)
             copies.put(lambda: copier.copy_detection(record, form))
         return Response(status_code=204)
+
+    return router
+
+
+def stream_callbacks_router(*, gate: TwilioGate, clock: Clock) -> APIRouter:
+    """Make the routes about streams; they change no record, because the media socket knows better."""
+    router = APIRouter(tags=["twilio"])
 
     @router.post("/stream-status", status_code=204, summary="A stream began, ended or failed")
     async def stream_status(form: Form = Depends(gate.form)) -> Response:

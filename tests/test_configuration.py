@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bridge.configuration import DEFAULT, load
+from bridge.errors import ConfigurationError
+from bridge.settings import SinkChoice
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of its own, and an environment without anything of ours."""
+    for name in list(os.environ):
+        if name.startswith(("BRIDGE_", "TWILIO_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fault(**command_line: object) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(**command_line)
+    return str(caught.value)
+
+
+def test_without_anything_all_is_default() -> None:
+    configuration = load()
+    assert configuration.settings.port == 5050
+    assert set(configuration.origins.values()) == {DEFAULT}
+    assert configuration.warnings == ()
+
+
+def test_each_source_beats_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "bridge.toml").write_text("port = 1\npreroll_ms = 1\nplayout_lead_ms = 21\nsink_grace_s = 1\n")
+    (folder / ".env").write_text("BRIDGE_PORT=2\nBRIDGE_PREROLL_MS=2\nBRIDGE_PLAYOUT_LEAD_MS=22\nOTHER=9\n")
+    monkeypatch.setenv("BRIDGE_PORT", "3")
+    monkeypatch.setenv("BRIDGE_PREROLL_MS", "3")
+    configuration = load(port=4, host=None)
+    settings, origins = configuration.settings, configuration.origins
+    assert (settings.port, origins["port"]) == (4, "command line")
+    assert (settings.preroll_ms, origins["preroll_ms"]) == (3, "environment")
+    assert (settings.playout_lead_ms, origins["playout_lead_ms"]) == (22, ".env")
+    assert (settings.sink_grace_s, origins["sink_grace_s"]) == (1, "bridge.toml")
+    assert (settings.host, origins["host"]) == ("127.0.0.1", DEFAULT)
+
+
+def test_the_variable_replaces_the_tables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "bridge.toml").write_text('[[sinks]]\nuse = "wav"\ndirectory = "x"\n')
+    assert load().settings.sinks == (SinkChoice("wav", {"directory": "x"}),)
+    monkeypatch.setenv("BRIDGE_SINKS", "echo,log")
+    assert load().settings.sinks == (SinkChoice("echo"), SinkChoice("log"))
+    monkeypatch.setenv("BRIDGE_SINKS", "")
+    assert load().settings.sinks == ()
+
+
+def test_an_empty_variable_takes_back_what_a_file_has_set(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ".env").write_text("BRIDGE_PUBLIC_URL=https://a.example\n")
+    monkeypatch.setenv("BRIDGE_PUBLIC_URL", "")
+    assert load().settings.public_url is None
+
+
+def test_another_file_may_be_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "other.toml").write_text("port = 6000")
+    assert load(config=Path("other.toml")).settings.port == 6000
+    monkeypatch.setenv("BRIDGE_CONFIG", "other.toml")
+    assert load().settings.port == 6000
+    assert load().origins["port"] == "other.toml"
+    assert load().warnings == ()
+
+
+def test_a_named_file_must_exist() -> None:
+    assert "no.toml: no such file" in fault(config=Path("no.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = ", "cannot be read as TOML"),
+        ("prot = 1", "prot is not a setting: meant port?"),
+        ("port = 'x'", "BRIDGE_PORT: 'x' from bridge.toml"),
+        ("[[sinks]]\nuze = 'wav'", "BRIDGE_SINKS: from bridge.toml: a [[sinks]] table needs use"),
+    ],
+)
+def test_a_fault_in_the_file_is_named(folder: Path, text: str, words: str) -> None:
+    (folder / "bridge.toml").write_text(text)
+    assert words in fault()
+
+
+def test_a_fault_names_setting_value_source_and_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_PORT", "70000")
+    monkeypatch.setenv("BRIDGE_LOG_LEVEL", "loud")
+    message = fault()
+    assert "BRIDGE_PORT: '70000' from environment" in message
+    assert "Example: BRIDGE_PORT=5050" in message
+    assert "BRIDGE_LOG_LEVEL: 'loud'" in message
+
+
+def test_a_faulty_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_API_KEY", "tell-nobody")
+    message = fault()
+    assert "BRIDGE_API_KEY" in message
+    assert "tell-nobody" not in message
+
+
+def test_unknown_variables_are_warned_about(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_PUBLICURL", "https://a.example")
+    monkeypatch.setenv("TWILIO_SID", "x")
+    monkeypatch.setenv("UNRELATED", "x")
+    (folder / ".env").write_text("BRIDGE_GRETING=Hello\nUNRELATED=1\n")
+    assert load().warnings == (
+        "BRIDGE_PUBLICURL in the environment is no setting and has no effect: meant BRIDGE_PUBLIC_URL?",
+        "TWILIO_SID in the environment is no setting and has no effect: meant TWILIO_ACCOUNT_SID?",
+        "BRIDGE_GRETING in .env is no setting and has no effect: meant BRIDGE_GREETING?",
+    )
