@@ -20,9 +20,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def fault(**command_line: object) -> str:
+def fault(config: Path | None = None) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        load(**command_line)
+        load(config=config)
     return str(caught.value)
 
 

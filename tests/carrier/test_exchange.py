@@ -124,15 +124,18 @@ async def test_stopping_waits_only_so_long_for_an_application_that_does_not_answ
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bridge.carrier.exchange._GRACE_S", 0.05)
-    reached = asyncio.Event()
+    reached, left = asyncio.Event(), asyncio.Event()
 
-    async def never(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reached.set()
-        await asyncio.Event().wait()
+        while await reader.read(65_536):
+            pass
+        writer.close()
+        left.set()
 
     async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/voice"
-        callback = StatusCallback(url, events=frozenset({"initiated", "completed"}))
+        callback = StatusCallback(url, events=frozenset({"initiated"}))
         async with asyncio.timeout(TIMEOUT_S), exchange(FastClock()) as switch:
             placed = CallRequest(
                 to="sip:noanswer@localhost", from_="me", document=SAY, status_callback=callback
@@ -140,6 +143,8 @@ async def test_stopping_waits_only_so_long_for_an_application_that_does_not_answ
             call = switch.place(placed)
             await reached.wait()
         assert call.status == "canceled"
+        async with asyncio.timeout(TIMEOUT_S):
+            await left.wait()
 
 
 async def test_what_was_noted_on_creation_is_warned_about() -> None:

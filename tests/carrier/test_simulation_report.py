@@ -4,7 +4,6 @@ import json
 
 from bridge.carrier.simulation_echo import Echo
 from bridge.carrier.simulation_report import CallResult, ServerCount, SimulationReport, Spread
-from bridge.carrier.simulation_text import report_text
 
 
 def make(*calls: CallResult, asked: int | None = None, lateness: Spread | None = None) -> SimulationReport:
@@ -37,11 +36,6 @@ def test_all_good_is_exit_code_zero() -> None:
     assert data["server"] == {"calls": 2, "frames": 200, "gaps": 0, "filled_ms": 0}
     assert data["echo"] == {"exact": True, "lost_markers": 2, "gaps": 2, "gap_ms": 40.0}
     assert data["calls"][0]["echo"]["round_trips_ms"] == {"p50": 20.0, "p99": 40.0, "max": 40.0}
-    text = report_text(report)
-    assert "2 of 2 completed" in text
-    assert "200 sent" in text
-    assert "p50 20 ms, p99 40 ms, max 40 ms from mouth to ear" in text
-    assert text.endswith("result       ok")
 
 
 def test_failures_are_counted_by_reason_and_calls_never_made_too() -> None:
@@ -50,24 +44,3 @@ def test_failures_are_counted_by_reason_and_calls_never_made_too() -> None:
     )
     assert (report.exit_code, report.failed) == (1, 4)
     assert report.failures() == [("why", 2)]
-    text = report_text(report)
-    assert "2 × why" in text
-    assert "2 × not made" in text
-    assert "4 of 5 calls failed" in text
-
-
-def test_what_was_not_measured_says_so() -> None:
-    text = report_text(make(CallResult("CA1", "completed", sent_frames=5)))
-    assert "none heard" in text
-    assert "not compared" in text
-    assert "own clock    not measured" in text
-
-
-def test_a_machine_too_busy_is_told() -> None:
-    assert "too busy" in report_text(make(GOOD, lateness=Spread(1.0, 11.0, 50.0)))
-    assert "too busy" not in report_text(make(GOOD, lateness=Spread(1.0, 9.0, 50.0)))
-
-
-def test_an_inexact_echo_is_marked() -> None:
-    call = CallResult("CA1", "completed", sent_frames=5, echo=Echo((40.0,), exact=False))
-    assert "not exact" in report_text(make(call))

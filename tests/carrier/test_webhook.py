@@ -256,29 +256,6 @@ async def test_a_document_may_have_64_kb() -> None:
         assert answer.code == 11750
 
 
-@pytest.mark.parametrize("challenge", ["Basic realm=x", 'Digest realm="x", nonce="abc", qop="auth"'])
-async def test_logs_in_only_when_asked_to(challenge: str) -> None:
-    async with asking() as (program, asker):
-
-        async def guarded(asked: Asked) -> web.Response:
-            if "Authorization" in asked.headers:
-                return twiml("")
-            return web.Response(status=401, headers={"WWW-Authenticate": challenge})
-
-        program.answers["/voice"] = guarded
-        reply = await asker.post(program.url.replace("//", "//us%40er:pa:ss@") + "/voice")
-        assert isinstance(reply, Reply)
-        before, after = program.asked["/voice"]
-        assert "Authorization" not in before.headers
-        given = after.headers["Authorization"]
-        assert given == "Basic dXNAZXI6cGE6c3M=" or 'username="us@er"' in given
-        assert before.signed()  # without what stands before the @
-        assert after.signed()
-        refused = await asker.post(f"{program.url}/voice")
-        assert isinstance(refused, Failure)
-        assert refused.code == 11200
-
-
 async def test_odd_overrides_are_told_without_secrets() -> None:
     async with asking() as (program, asker):
         await asker.post(f"{program.url}/voice?key=secret#ct=1")

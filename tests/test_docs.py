@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from fastapi.routing import APIRoute, APIWebSocketRoute
+
+import bridge
+from bridge.app import create_app
+from bridge.configuration import CONFIG_VARIABLE
+from bridge.settings import Settings, variable
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def headings(page: str) -> set[str]:
+    text = (DOCS / "reference" / page).read_text(encoding="utf-8")
+    return set(re.findall(r"^#+ `?(.+?)`?$", text, re.MULTILINE))
+
+
+def read(page: str) -> str:
+    return (DOCS / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["settings.md", "commands.md", "sinks.md", "errors.md"])
+def test_generated_pages_are_fresh(generator: ModuleType, name: str) -> None:
+    assert set(generator.PAGES) == {"settings.md", "commands.md", "sinks.md", "errors.md"}
+    assert read(f"reference/{name}") == generator.PAGES[name](), "run `make docs`"
+
+
+def test_every_setting_has_its_heading() -> None:
+    assert {variable(name) for name in Settings.model_fields} <= headings("settings.md")
+    assert CONFIG_VARIABLE in read("reference/settings.md")
+
+
+def test_every_route_has_its_heading() -> None:
+    documented = headings("http.md")
+    for route in create_app(Settings()).routes:
+        if isinstance(route, APIRoute):
+            assert f"{'|'.join(sorted(route.methods))} {route.path}" in documented
+        elif isinstance(route, APIWebSocketRoute):
+            assert f"WS {route.path}" in documented
+
+
+def test_every_documented_route_exists() -> None:
+    app = create_app(Settings())
+    existing = {f"WS {route.path}" for route in app.routes if isinstance(route, APIWebSocketRoute)}
+    existing |= {f"{'|'.join(sorted(r.methods))} {r.path}" for r in app.routes if isinstance(r, APIRoute)}
+    assert {heading for heading in headings("http.md") if " /" in heading} == existing
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    page = read("explanation/architecture.md")
+    for path in (ROOT / "src" / "bridge").iterdir():
+        if path.is_dir() and (path / "__init__.py").exists():
+            assert f"`{path.name}/`" in page
+
+
+def test_every_dependency_is_explained_with_its_bound() -> None:
+    page = read("decisions/dependencies.md")
+    for dependency in PROJECT["dependencies"]:
+        found = re.match(r"([a-z0-9-]+)([^;]+)", dependency)
+        assert found is not None
+        assert f"| {found[1]} | `{found[2].strip()}` |" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:")):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = read("index.md")
+    for page in DOCS.rglob("*.md"):
+        if page.name != "index.md":
+            assert f"({page.relative_to(DOCS)})" in index
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert bridge.__version__ == PROJECT["version"]
+
+
+def test_the_example_environment_holds_real_settings() -> None:
+    names = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    assert names
+    assert set(names) <= {variable(name) for name in Settings.model_fields}
