@@ -44,7 +44,7 @@ IMPORTS: Final[dict[str, Place]] = {
     "fastapi": _in("web", "carrier", "app", "testing"),
     "starlette": _in("web", "carrier", "app", "testing"),
     "uvicorn": _in("server", "testing"),
-    "picows": _in("server"),
+    "picows": _in("server", "carrier"),
     "twilio": _in("twilio"),
     "aiohttp": _in("twilio", "sinks", "carrier"),
     "httpx": _in("sinks", "carrier", "testing"),
@@ -98,7 +98,7 @@ def violations(path: PurePosixPath, source: str) -> list[str]:
     Judge one file.
 
     Args:
-        path: Below the package, e.g. ``carrier/line.py``.
+        path: Below the package, e.g. ``carrier/phone/line.py``.
         source: What stands in it.
 
     Returns:

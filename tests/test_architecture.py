@@ -33,12 +33,12 @@ def test_the_package_is_there() -> None:
         ("audio/g711.py", "import bridge.session.session", "above it"),
         ("audio/g711.py", "from bridge import session", "above it"),
         ("twilio/rest.py", "from bridge.sinks.sink import sink", "its sibling"),
-        ("web/calls.py", "from bridge.carrier.line import Line", "its sibling"),
+        ("web/calls.py", "from bridge.carrier.phone.line import Line", "its sibling"),
         ("web/calls.py", "from bridge.settings import Settings", "above it"),
         ("session/session.py", "if TYPE_CHECKING:\n    from bridge.web.calls import X", "above it"),
         ("session/session.py", "def f() -> None:\n    from bridge.web import calls", "above it"),
-        ("carrier/line.py", "from bridge.session.session import Session", "may not import session"),
-        ("carrier/line.py", "from bridge.sinks import sink", "may not import sinks"),
+        ("carrier/phone/line.py", "from bridge.session.session import Session", "may not import session"),
+        ("carrier/phone/line.py", "from bridge.sinks import sink", "may not import sinks"),
         ("session/session.py", "from .listener import Listener", "relative import"),
         ("mediastream/messages.py", "import asyncio", "imports asyncio"),
         ("ticker.py", "from asyncio import sleep", "imports asyncio"),
@@ -109,6 +109,6 @@ def test_good_examples_pass(path: str, source: str) -> None:
 
 
 def test_rooms_and_ranks() -> None:
-    assert room_of(PurePosixPath("carrier/line.py")) == "carrier"
+    assert room_of(PurePosixPath("carrier/phone/line.py")) == "carrier"
     assert room_of(PurePosixPath("clock.py")) == room_of(PurePosixPath("errors.py"))
     assert rank_of(PurePosixPath("audio/g711.py")) < rank_of(PurePosixPath("session/session.py"))

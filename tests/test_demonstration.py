@@ -13,8 +13,8 @@ import numpy as np
 
 from bridge.app import create_app
 from bridge.audio import g711
-from bridge.carrier import speech
 from bridge.carrier.application import create_carrier
+from bridge.carrier.phone import speech
 from bridge.settings import Settings, SinkChoice
 from tests.running import running, running_plain
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from bridge.carrier.leg import Answer
+from bridge.carrier.phone.leg import Answer
 from bridge.ticker import Ticker
 
 FRAME_S = 0.02

@@ -24,11 +24,11 @@ from twilio.rest import Client  # type: ignore[import-untyped]
 from bridge.audio.g711 import encode_ulaw
 from bridge.audio.tone import tone
 from bridge.carrier.application import create_carrier
-from bridge.carrier.call import CarrierCall
-from bridge.carrier.exchange import Exchange
-from bridge.carrier.leg import Answer
-from bridge.carrier.request import CallRequest, Document
-from bridge.carrier.route import Routes
+from bridge.carrier.call.call import CarrierCall
+from bridge.carrier.call.exchange import Exchange
+from bridge.carrier.call.request import CallRequest, Document
+from bridge.carrier.phone.leg import Answer
+from bridge.carrier.phone.route import Routes
 from bridge.clock import Clock, SystemClock
 
 ACCOUNT_SID = "AC" + "a" * 32

@@ -11,9 +11,9 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge.carrier.leg import Leg
-from bridge.carrier.line import Line
-from bridge.carrier.stream import StreamOutcome, StreamRequest, run_stream
+from bridge.carrier.phone.leg import Leg
+from bridge.carrier.phone.line import Line
+from bridge.carrier.stream.client import StreamOutcome, StreamRequest, run_stream
 from tests.carrier.media_stage import ManualClock, ScriptedLeg, seeded, ticking
 
 ACCOUNT_SID = "AC" + "a" * 32

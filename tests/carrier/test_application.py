@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from bridge.audio.g711 import decode_ulaw
-from bridge.carrier import speech
 from bridge.carrier.application import create_carrier
+from bridge.carrier.phone import speech
 from tests.carrier.signalling_stage import (
     ACCOUNT_SID,
     AUTH_TOKEN,

@@ -1,4 +1,4 @@
-"""Reads a Dockerfile into instructions, and carries out its files and RUN lines in a folder instead of an image."""
+"""Reads a Dockerfile, and carries out its COPY and RUN lines in a folder instead of an image."""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
 class Wscat:
     """One wscat on a terminal of its own (it prints nothing on a pipe), its lines read as they come."""
 
-    def __init__(self, process: asyncio.subprocess.Process, terminal: int, lines: asyncio.StreamReader) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, terminal: int, lines: asyncio.StreamReader
+    ) -> None:
         self.process = process
         self._terminal = terminal
         self._lines = lines

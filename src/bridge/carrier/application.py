@@ -8,11 +8,11 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from bridge.carrier import speech
-from bridge.carrier.exchange import Exchange
-from bridge.carrier.rest import add_error_shape, calls_router
-from bridge.carrier.rest_create import OWNED_NUMBERS
-from bridge.carrier.route import Routes
+from bridge.carrier.api.create import OWNED_NUMBERS
+from bridge.carrier.api.routes import add_error_shape, calls_router
+from bridge.carrier.call.exchange import Exchange
+from bridge.carrier.phone import speech
+from bridge.carrier.phone.route import Routes
 from bridge.clock import Clock, SystemClock
 
 

@@ -13,7 +13,7 @@ import typer
 from bridge.cli import option
 
 if TYPE_CHECKING:
-    from bridge.carrier.simulation import Progress
+    from bridge.carrier.simulation.simulation import Progress
     from bridge.clock import Clock
 
 _TELL_EVERY_S = 1.0
@@ -47,15 +47,11 @@ def simulate(
     how late this program's own clock was. Signs as Twilio does if the settings hold credentials. Exit code 0
     if every call completed unharmed.
     """
-    import asyncio
-
     from bridge.carrier import speech
     from bridge.carrier.route import CALLER_NUMBER
-    from bridge.carrier.simulation import Simulation, SimulationPlan
-    from bridge.carrier.simulation_text import report_text
+    from bridge.carrier.simulation import SimulationPlan
     from bridge.cli.client import ServerClient
     from bridge.cli.process import raise_file_limit
-    from bridge.clock import SystemClock
     from bridge.configuration import load
 
     settings = load(config=config, port=port).settings
@@ -76,16 +72,27 @@ def simulate(
         to=to or settings.twilio_phone_number or CALLER_NUMBER,
         api_key=client.api_key,
     )
+    raise typer.Exit(_run(plan, as_json=as_json))
+
+
+def _run(plan: SimulationPlan, *, as_json: bool) -> int:
+    import asyncio
+
+    from bridge.carrier.simulation import Simulation
+    from bridge.carrier.simulation_text import report_text
+    from bridge.clock import SystemClock
+
     clock = SystemClock()
     began_s = clock.now_s()
-    print(f"Simulating {calls} calls, {concurrent} at once at most, to {client.url} …", file=sys.stderr)
+    about = f"Simulating {plan.calls} calls, {plan.concurrent} at once at most, to {plan.server_url} …"
+    print(about, file=sys.stderr, flush=True)
     simulation = Simulation(plan, clock=clock, on_progress=_teller(clock))
     try:
         report = asyncio.run(simulation.run())
     except KeyboardInterrupt:  # what has ended so far is worth knowing
         report = simulation.report(clock.now_s() - began_s)
     print(json.dumps(report.as_dict(), indent=2) if as_json else report_text(report))
-    raise typer.Exit(report.exit_code)
+    return report.exit_code
 
 
 def _teller(clock: Clock) -> Callable[[Progress], None]:

@@ -1,0 +1,1 @@
+"""The Calls REST API, as Twilio answers it."""

@@ -1,0 +1,1 @@
+"""Phones, and the line that carries their audio."""

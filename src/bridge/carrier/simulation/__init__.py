@@ -1,0 +1,1 @@
+"""Many incoming calls at once, measured: what `bridge simulate` runs."""

@@ -1,0 +1,1 @@
+"""Twilio's end of Media Streams: the client that connects to the customer's socket."""
