@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 import bridge
 from bridge.app import create_app
 from bridge.configuration import CONFIG_VARIABLE

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
 import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -35,40 +38,45 @@ async def healthy(port: int) -> None:
                 await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_finalises_the_recording_says_goodbye_and_ends_with_0(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+@asynccontextmanager
+async def serving(directory: Path, *arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """``bridge serve`` as a process of its own, in an environment without settings; gives it and its port."""
     port = free_port()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "TWILIO_"))
-    }
+    settings = ("BRIDGE_", "TWILIO_")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bridge", "serve", "--port", str(port), "--sink", "wav"),
-        cwd=tmp_path,
-        env=environment,
+        *(sys.executable, "-m", "bridge", "serve", "--port", str(port), *arguments),
+        cwd=directory,
+        env={name: value for name, value in os.environ.items() if not name.startswith(settings)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await healthy(port)
-            stream = twilio(1)
-            async with connect(f"ws://127.0.0.1:{port}/media-stream", compression=None) as media:
-                for message in stream.open():
-                    await media.send(message.decode())
-                for n in range(33):
-                    await media.send(stream.media(FRAME, 100 + 20 * n).decode())
-                await (await media.ping())  # everything before it was read
-                process.send_signal(number)
-                with pytest.raises(ConnectionClosed) as caught:
-                    await media.recv()
-                assert caught.value.rcvd is not None, "a close frame, not a broken connection"
-            output, _ = await process.communicate()
+            yield process, port
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_finalises_the_recording_says_goodbye_and_ends_with_0(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with serving(tmp_path, "--sink", "wav") as (process, port):
+        stream = twilio(1)
+        async with connect(f"ws://127.0.0.1:{port}/media-stream", compression=None) as media:
+            for message in stream.open():
+                await media.send(message.decode())
+            for n in range(33):
+                await media.send(stream.media(FRAME, 100 + 20 * n).decode())
+            await (await media.ping())  # everything before it was read
+            process.send_signal(number)
+            with pytest.raises(ConnectionClosed) as caught:
+                await media.recv()
+            assert caught.value.rcvd is not None, "a close frame, not a broken connection"
+        output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
     assert b"Traceback" not in output
     (recording,) = (tmp_path / "recordings").glob("*.wav")
@@ -77,38 +85,36 @@ async def test_a_signal_finalises_the_recording_says_goodbye_and_ends_with_0(
 
 
 async def test_a_recording_survives_kill_9_but_for_its_last_second(tmp_path: Path) -> None:
-    port = free_port()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "TWILIO_"))
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bridge", "serve", "--port", str(port), "--sink", "wav", "--sink", "echo"),
-        cwd=tmp_path,
-        env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with asyncio.timeout(30):
-            await healthy(port)
-            stream = twilio(2)
-            async with connect(f"ws://127.0.0.1:{port}/media-stream", compression=None) as media:
-                for message in stream.open():
-                    await media.send(message.decode())
-                for n in range(150):  # three seconds
-                    await media.send(stream.media(FRAME, 100 + 20 * n).decode())
-                await (await media.ping())
-                while (
-                    not (found := list((tmp_path / "recordings").glob("*.wav")))
-                    or found[0].stat().st_size < 2 * 8000 * 4
-                ):
-                    await asyncio.sleep(0.01)
-                process.kill()
-                await process.wait()
-    finally:
-        if process.returncode is None:
+    async with serving(tmp_path, "--sink", "wav", "--log-level", "error") as (process, port):
+        stream = twilio(2)
+        async with connect(f"ws://127.0.0.1:{port}/media-stream", compression=None) as media:
+            for message in stream.open():
+                await media.send(message.decode())
+            for n in range(150):  # three seconds
+                await media.send(stream.media(FRAME, 100 + 20 * n).decode())
+            found: list[Path] = []
+            while not found or found[0].stat().st_size < 2 * 8000 * 4:
+                await asyncio.sleep(0.01)
+                found = list((tmp_path / "recordings").glob("*.wav"))
             process.kill()
             await process.wait()
     with wave.open(str(found[0])) as file:
         assert file.getnframes() >= 2 * 8000
         assert len(file.readframes(file.getnframes())) == file.getnframes() * 4
+
+
+async def test_simulated_calls_all_complete_and_no_frame_is_lost(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--sink", "wav", "--sink", "echo", "--log-level", "error") as (_, port):
+        simulation = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bridge", "simulate", "--json", "--url", f"http://127.0.0.1:{port}"),
+            *("--calls", "30", "--concurrent", "20", "--rate", "20"),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        output, _ = await simulation.communicate()
+    report = json.loads(output)
+    assert simulation.returncode == 0, report
+    assert report["completed"] == 30, report
+    assert report["server"]["frames"] == report["sent_frames"] > 30 * 200, report
+    assert len(list((tmp_path / "recordings").glob("*.wav"))) == 30

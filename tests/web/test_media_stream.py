@@ -261,6 +261,34 @@ async def test_shutdown_finalises_recordings_and_says_goodbye(tmp_path: Path) ->
     assert record.streams[0].end == "shutdown"
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_no_file_and_no_task_is_left_behind_however_calls_end(server: Server) -> None:
+    await good_call(server, 20)  # whatever is opened once is open now
+    files, tasks = open_files(), len(asyncio.all_tasks())
+    for number in range(21, 41):
+        stream = twilio(number)
+        socket = await opened(server, stream)
+        await speak(socket, stream, 3)
+        await echoed(socket, 3)
+        match number % 4:
+            case 0:
+                await socket.send(stream.stop().decode())
+            case 1:
+                await socket.close()
+            case 2:
+                socket.transport.abort()
+            case 3:
+                await socket.send("x" * 70_000)
+        await socket.wait_closed()
+    await server.until_idle()
+    while len(asyncio.all_tasks()) > tasks or open_files() > files:
+        await asyncio.sleep(0)
+    assert len(list(server.recordings.glob("*.wav"))) == 21
+
+
 # Who may stream, with real credentials
 
 

@@ -27,7 +27,7 @@ def calls(
     if as_json:
         print(json.dumps(answer, indent=2))
         return
-    rows = [("SID", "DIRECTION", "FROM", "TO", "STATUS", "SINCE")]
+    rows = [("SID", "DIRECTION", "FROM", "TO", "STATUS", "BEGAN (UTC)")]
     rows += [
         (
             str(call["sid"]),
@@ -35,7 +35,7 @@ def calls(
             str(call["from"] or "–"),
             str(call["to"] or "–"),
             str(call["status"]),
-            str(call["created_at"]),
+            str(call["created_at"])[:19].replace("T", " "),
         )
         for call in answer["calls"]
     ]

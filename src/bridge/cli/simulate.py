@@ -13,7 +13,7 @@ import typer
 from bridge.cli import option
 
 if TYPE_CHECKING:
-    from bridge.carrier.simulation.simulation import Progress
+    from bridge.carrier.simulation.simulation import Progress, SimulationPlan
     from bridge.clock import Clock
 
 _TELL_EVERY_S = 1.0
@@ -47,9 +47,9 @@ def simulate(
     how late this program's own clock was. Signs as Twilio does if the settings hold credentials. Exit code 0
     if every call completed unharmed.
     """
-    from bridge.carrier import speech
-    from bridge.carrier.route import CALLER_NUMBER
-    from bridge.carrier.simulation import SimulationPlan
+    from bridge.carrier.phone import speech
+    from bridge.carrier.phone.route import CALLER_NUMBER
+    from bridge.carrier.simulation.simulation import SimulationPlan
     from bridge.cli.client import ServerClient
     from bridge.cli.process import raise_file_limit
     from bridge.configuration import load
@@ -78,8 +78,8 @@ def simulate(
 def _run(plan: SimulationPlan, *, as_json: bool) -> int:
     import asyncio
 
-    from bridge.carrier.simulation import Simulation
-    from bridge.carrier.simulation_text import report_text
+    from bridge.carrier.simulation.simulation import Simulation
+    from bridge.carrier.simulation.text import report_text
     from bridge.clock import SystemClock
 
     clock = SystemClock()

@@ -25,7 +25,8 @@ def incoming_router(
     """The webhook's route; ``greeting`` is spoken before the audio is connected."""
     router = APIRouter(tags=["twilio"])
 
-    @router.api_route("/incoming-call", methods=["GET", "POST"], summary="Answer a call with TwiML")
+    @router.get("/incoming-call", summary="Answer a call with TwiML", operation_id="incoming_call_by_get")
+    @router.post("/incoming-call", summary="Answer a call with TwiML", operation_id="incoming_call")
     async def incoming_call(request: Request, form: Form = Depends(gate.form)) -> Response:
         fields = dict(form)
         sid, from_, to = fields.get("CallSid", ""), fields.get("From", ""), fields.get("To", "")

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.carrier.api.test_resource import SPECIFICATION, validate
 
 from bridge.carrier.api.listing import list_calls
 from bridge.carrier.call.call import CarrierCall
 from bridge.carrier.call.request import CallRequest, Document
 from bridge.errors import CarrierRefused
+from tests.carrier.api.test_resource import SPECIFICATION, validate
 
 ACCOUNT = "AC" + "a" * 32
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.carrier.api.test_resource import CALL, SPECIFICATION, validate
 from twilio.base.exceptions import TwilioRestException  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
+from tests.carrier.api.test_resource import CALL, SPECIFICATION, validate
 from tests.carrier.signalling_stage import (
     ACCOUNT_SID,
     AUTH_TOKEN,

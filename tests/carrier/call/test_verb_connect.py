@@ -4,11 +4,11 @@ import asyncio
 import json
 
 import pytest
-from tests.carrier.call.test_interpreter import codes, inline
 
 from bridge.carrier.call.call import CarrierCall
 from bridge.carrier.call.verb_connect import stream_url
 from bridge.carrier.webhook.script import Script
+from tests.carrier.call.test_interpreter import codes, inline
 from tests.carrier.signalling_stage import (
     SPOKEN,
     Application,

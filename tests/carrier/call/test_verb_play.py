@@ -5,12 +5,12 @@ import wave
 
 import pytest
 from aiohttp import web
-from tests.carrier.call.test_interpreter import codes, inline
 
 from bridge.audio.g711 import decode_ulaw, encode_ulaw
 from bridge.audio.tone import tone
 from bridge.carrier.call.request import Document
 from bridge.carrier.phone import speech
+from tests.carrier.call.test_interpreter import codes, inline
 from tests.carrier.signalling_stage import FastClock, application, call_in, exchange, twiml
 
 PCM = tone([500.0], 200)

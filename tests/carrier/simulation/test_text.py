@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from tests.carrier.simulation.test_report import GOOD, make
-
 from bridge.carrier.simulation.echo import Echo
 from bridge.carrier.simulation.report import CallResult, Spread
 from bridge.carrier.simulation.text import report_text
+from tests.carrier.simulation.test_report import GOOD, make
 
 
 def test_a_good_run() -> None:

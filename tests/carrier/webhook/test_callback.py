@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from aiohttp import web
-from tests.carrier.call.test_placed import place, told
 
 from bridge.carrier.call.request import CallRequest, Document, StatusCallback
+from tests.carrier.call.test_placed import place, told
 from tests.carrier.signalling_stage import CallingPhone, FastClock, application, call_in, exchange
 
 

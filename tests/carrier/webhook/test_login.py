@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 from aiohttp import web
-from tests.carrier.webhook.test_fetch import asking
 
 from bridge.carrier.webhook.answer import Failure, Reply
 from tests.carrier.signalling_stage import Asked, twiml
+from tests.carrier.webhook.test_fetch import asking
 
 
 @pytest.mark.parametrize("challenge", ["Basic realm=x", 'Digest realm="x", nonce="abc", qop="auth"'])

@@ -1,0 +1,146 @@
+"""The real thing: two child processes, as a user starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import psutil
+import pytest
+
+WITHIN_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Up:
+    """A running ``bridge up`` and what it has said so far."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, carrier_port: int) -> None:
+        self.process = process
+        self.port = port
+        self.carrier_port = carrier_port
+        self.said = ""
+
+    @property
+    def out(self) -> IO[str]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def read_until(self, words: str) -> None:
+        for line in self.out:
+            self.said += line
+            if words in line:
+                return
+        pytest.fail(f"{words!r} was never said, but:\n{self.said}")
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, command: str) -> psutil.Process:
+        [found] = [child for child in self.children() if command in child.cmdline()]
+        return found
+
+
+@contextmanager
+def up(folder: Path, *words: str, **environment: str) -> Iterator[Up]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "TWILIO_"))}
+    port, carrier_port = free_port(), free_port()
+    command = [sys.executable, "-m", "bridge", "up", "--port", str(port), "--carrier-port", str(carrier_port)]
+    process = subprocess.Popen(
+        [*command, *words],
+        cwd=folder,
+        env={**clean, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    running = Up(process, port, carrier_port)
+    try:
+        yield running
+    finally:
+        children = running.children() if process.poll() is None else []
+        process.kill()
+        process.wait()
+        running.out.close()
+        psutil.wait_procs(children, WITHIN_S)
+
+
+def test_it_serves_and_stops_in_order(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        running.read_until("Ctrl-C stops both")
+        for port in (running.port, running.carrier_port):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+                assert answer.status == 200
+        assert "sinks          wav, echo" in running.said
+        assert f"curl -X POST http://127.0.0.1:{running.port}/make-call" in running.said
+        children = running.children()
+        running.process.send_signal(signal.SIGTERM)
+        running.said += running.out.read()
+        assert running.process.wait(WITHIN_S) == 0
+        assert running.said.count("Finished server process") == len(children) == 2
+        assert psutil.wait_procs(children, WITHIN_S)[1] == []
+
+
+def test_a_real_environment_is_ignored_and_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BRIDGE_PUBLIC_URL=https://a.example\n")
+    with up(tmp_path, TWILIO_ACCOUNT_SID=f"AC{'b' * 32}", TWILIO_AUTH_TOKEN="real") as running:
+        running.read_until("Ctrl-C stops both")
+        for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "BRIDGE_PUBLIC_URL"):
+            assert f"{name} from" in running.said
+        for child in running.children():
+            environment = child.environ()
+            assert environment["TWILIO_ACCOUNT_SID"] != f"AC{'b' * 32}"
+            assert environment["TWILIO_AUTH_TOKEN"] != "real"
+            assert environment["BRIDGE_PUBLIC_URL"] == ""
+            assert environment["BRIDGE_TWILIO_API_BASE"] == f"http://127.0.0.1:{running.carrier_port}"
+
+
+def test_configured_sinks_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text('[[sinks]]\nuse = "null"\n')
+    with up(tmp_path) as running:
+        running.read_until("Ctrl-C stops both")
+        assert "sinks          null" in running.said
+        assert "BRIDGE_SINKS" not in running.child("serve").environ()
+
+
+def test_it_fails_when_a_child_dies_and_leaves_none_behind(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        running.read_until("Ctrl-C stops both")
+        children = running.children()
+        running.child("carrier").kill()
+        running.said += running.out.read()
+        assert running.process.wait(WITHIN_S) == 1
+        assert "the local carrier ended by signal SIGKILL" in running.said
+        assert psutil.wait_procs(children, WITHIN_S)[1] == []
+
+
+def test_children_stop_in_order_when_the_parent_is_killed(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        running.read_until("Ctrl-C stops both")
+        children = running.children()
+        assert len(children) == 2
+        running.process.kill()
+        running.said += running.out.read()  # to the end: both have closed it
+        assert psutil.wait_procs(children, WITHIN_S)[1] == []
+        assert running.said.count("Finished server process") == 2
+
+
+def test_a_wrong_sink_is_told_by_the_child_and_ends_it_all(tmp_path: Path) -> None:
+    with up(tmp_path, "--sink", "nobody") as running:
+        running.said += running.out.read()
+        assert running.process.wait(WITHIN_S) == 1
+        assert "no sink is called 'nobody'" in running.said
+        assert "the server ended with exit code 2" in running.said
