@@ -6,35 +6,43 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from bridge.app import Bridge
 from bridge.server.run import new_server
+from bridge.server.websocket import WebSocketProtocol
 
 
 @asynccontextmanager
-async def running(app: FastAPI) -> AsyncIterator[int]:
+async def running(
+    app: FastAPI, websocket: type[asyncio.Protocol] | str = WebSocketProtocol
+) -> AsyncIterator[int]:
     """Serve a bridge on 127.0.0.1, draining it at the end; gives the port."""
     bridge: Bridge = app.state.bridge
-    async with _serving(app, bridge.drain) as port:
+    async with _serving(app, bridge.drain, websocket) as port:
         yield port
 
 
 @asynccontextmanager
-async def running_plain(app: FastAPI) -> AsyncIterator[int]:
+async def running_plain(
+    app: Any, websocket: type[asyncio.Protocol] | str = WebSocketProtocol
+) -> AsyncIterator[int]:
     """Serve any application on 127.0.0.1; gives the port."""
 
     async def nothing() -> None: ...
 
-    async with _serving(app, nothing) as port:
+    async with _serving(app, nothing, websocket) as port:
         yield port
 
 
 @asynccontextmanager
-async def _serving(app: FastAPI, drain: Callable[[], Awaitable[None]]) -> AsyncIterator[int]:
+async def _serving(
+    app: Any, drain: Callable[[], Awaitable[None]], websocket: type[asyncio.Protocol] | str
+) -> AsyncIterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
-    server = new_server(app, host="127.0.0.1", port=0, drain=drain)
+    server = new_server(app, host="127.0.0.1", port=0, drain=drain, websocket=websocket)
     started = asyncio.Event()
     startup = server.startup
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -32,6 +33,7 @@ class Ticker:
         self._clock = clock
         self._slots: list[dict[int, Callable[[], None]]] = [{} for _ in range(_SLOTS)]
         self._next_key = 0
+        self._wanted = asyncio.Event()
         self.max_late_s = 0.0
         self.restarts = 0
 
@@ -41,6 +43,7 @@ class Ticker:
         key = self._next_key
         self._next_key += 1
         slot[key] = member
+        self._wanted.set()
 
         def remove() -> None:
             slot.pop(key, None)
@@ -48,11 +51,15 @@ class Ticker:
         return remove
 
     async def run(self) -> None:
-        """Keep the schedule until cancelled."""
+        """Keep the schedule until cancelled; while there are no members nothing wakes up."""
         step_s = FRAME_S / _SLOTS
         start_s = self._clock.now_s()
         count = 0
         while True:
+            if not any(self._slots):
+                self._wanted.clear()
+                await self._wanted.wait()
+                start_s, count = self._clock.now_s(), 0
             due_s = start_s + count * step_s
             await self._clock.sleep_until_s(due_s)
             late_s = self._clock.now_s() - due_s

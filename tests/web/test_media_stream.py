@@ -19,6 +19,7 @@ from bridge.app import Bridge, create_app
 from bridge.audio import g711
 from bridge.mediastream import messages as wire
 from bridge.mediastream.twilio_side import TwilioStream
+from bridge.server.websocket import WebSocketProtocol
 from bridge.settings import Settings, SinkChoice
 from bridge.twilio.signature import sign
 from tests.running import running
@@ -44,21 +45,29 @@ class Server:
             await asyncio.sleep(0)
 
 
-async def serving(tmp_path: Path, **changes: Any) -> AsyncIterator[Server]:
+async def serving(
+    tmp_path: Path, websocket: type[asyncio.Protocol] | str, **changes: Any
+) -> AsyncIterator[Server]:
     settings = Settings(recordings_dir=tmp_path, sinks=(SinkChoice("wav"), SinkChoice("echo")), **changes)
     app = create_app(settings)
-    async with running(app) as port:
+    async with running(app, websocket) as port:
         yield Server(app.state.bridge, port, tmp_path)
 
 
+@pytest.fixture(params=["ours", "uvicorn's"])
+def websocket(request: pytest.FixtureRequest) -> type[asyncio.Protocol] | str:
+    """Both ways a socket may come to the route: by callback, and through ASGI's receive and send."""
+    return WebSocketProtocol if request.param == "ours" else "websockets-sansio"
+
+
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async for one in serving(tmp_path):
+async def server(tmp_path: Path, websocket: type[asyncio.Protocol] | str) -> AsyncIterator[Server]:
+    async for one in serving(tmp_path, websocket):
         yield one
 
 
 @pytest.fixture
-async def strict(tmp_path: Path) -> AsyncIterator[Server]:
+async def strict(tmp_path: Path, websocket: type[asyncio.Protocol] | str) -> AsyncIterator[Server]:
     """A server with real credentials, at a public address."""
     changes = {
         "twilio_account_sid": ACCOUNT,
@@ -67,7 +76,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[Server]:
         "start_timeout_s": 0.3,
         "unsigned_sockets_max": 2,
     }
-    async for one in serving(tmp_path, **changes):
+    async for one in serving(tmp_path, websocket, **changes):
         yield one
 
 

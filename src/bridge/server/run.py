@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import uvicorn
+
+from bridge.server.websocket import WebSocketProtocol
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +47,20 @@ class DrainingServer(uvicorn.Server):
 
 
 def new_server(
-    app: AsgiApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]], log_level: str = "info"
+    app: AsgiApp,
+    *,
+    host: str,
+    port: int,
+    drain: Callable[[], Awaitable[None]],
+    log_level: str = "info",
+    websocket: type[asyncio.Protocol] | str = WebSocketProtocol,
 ) -> DrainingServer:
-    """Configure the server; ``port`` 0 takes a free one."""
+    """Configure the server; ``port`` 0 takes a free one, ``websocket`` is as uvicorn's ``ws``."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        ws="websockets-sansio",
+        ws=websocket,  # type: ignore[arg-type]
         ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
         # Twilio offers no extensions, and compressing 400 bytes costs more than it saves.
         ws_per_message_deflate=False,

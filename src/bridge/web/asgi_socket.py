@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from bridge.calls.socket import DirectSocket
+
+log = logging.getLogger(__name__)
 
 _MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
 """Playout holds back long before this; whoever gets here anyway would eat all memory."""
@@ -28,7 +34,7 @@ class AsgiSocket:
     """
     ``calls.DirectSocket`` over ASGI's ``receive`` and ``send``.
 
-    Run ``read`` and ``write`` side by side; both end when either side closes.
+    Works on any ASGI server; each message costs a queue and a task wake-up.
     """
 
     def __init__(self, websocket: WebSocket) -> None:
@@ -63,21 +69,31 @@ class AsgiSocket:
             self._closing = (code, reason)
             self._wake.set()
 
-    async def read(self, taker: MessageTaker) -> None:
-        """Give every message to ``taker`` until the peer or we have closed."""
+    async def carry(self, taker: MessageTaker) -> None:
+        """Give every message to ``taker`` and send what is to be sent, until either side has closed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write())
+            await self._read(taker)
+
+    async def _read(self, taker: MessageTaker) -> None:
         while self._is_open:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 break
             text = message.get("text")
-            if text is not None:
-                taker.text(text)
-            else:
-                taker.binary(len(message["bytes"]))
+            try:
+                if text is not None:
+                    taker.text(text)
+                else:
+                    taker.binary(len(message["bytes"]))
+            except Exception:
+                # A fault of ours in one message must end this socket alone.
+                log.exception("taking a media message failed")
+                self.close(1011, "internal error")
         self._is_open = False
         self._wake.set()
 
-    async def write(self) -> None:
+    async def _write(self) -> None:
         """Send what ``send`` was given, then the close it ended with."""
         try:
             while self._is_open or self._closing is not None:
@@ -96,3 +112,17 @@ class AsgiSocket:
                     await self._wake.wait()
         except (WebSocketDisconnect, RuntimeError, OSError):
             self._is_open = False  # the peer went away under the send: reading says how
+
+
+class MediaSocket(DirectSocket, Protocol):
+    """A socket whose messages come by callback."""
+
+    async def carry(self, taker: MessageTaker) -> None:
+        """Give every message to ``taker`` until either side has closed."""
+        ...
+
+
+def media_socket(websocket: WebSocket) -> MediaSocket:
+    """The fastest socket this server offers for an accepted WebSocket."""
+    take_over: Callable[[], MediaSocket] | None = websocket.scope.get("extensions", {}).get("bridge.direct")
+    return AsgiSocket(websocket) if take_over is None else take_over()

@@ -23,7 +23,7 @@ from bridge.session.directory import Directory
 from bridge.session.facts import CallFacts
 from bridge.session.session import Session
 from bridge.sinks.sink import BoundSink
-from bridge.web.asgi_socket import AsgiSocket
+from bridge.web.asgi_socket import MediaSocket, media_socket
 from bridge.web.auth import Handshake, TwilioGate
 from bridge.web.intake import Intake, Refusal
 from bridge.web.problem import Problem
@@ -103,7 +103,7 @@ class StreamDesk:
                 hint="Sign the handshake, or raise BRIDGE_UNSIGNED_SOCKETS_MAX.",
             )
         await websocket.accept()
-        socket = AsgiSocket(websocket)
+        socket = media_socket(websocket)
         promises: list[Promise] = []
 
         def admit(start: StartBody, stream: ServerStream) -> Session | Refusal:
@@ -117,8 +117,7 @@ class StreamDesk:
 
         intake = Intake(socket, admit)
         async with asyncio.TaskGroup() as group:
-            reader = group.create_task(_read(socket, intake))
-            group.create_task(socket.write())
+            carrying = group.create_task(_carry(socket, intake))
             try:
                 await self._wait_for_start(intake, socket, handshake)
                 if intake.session is not None:
@@ -127,8 +126,8 @@ class StreamDesk:
                     watch.cancel()
             finally:
                 socket.close(1000, "stream ended")
-                await asyncio.wait([reader], timeout=_CLOSING_S)
-                reader.cancel()
+                await asyncio.wait([carrying], timeout=_CLOSING_S)
+                carrying.cancel()
 
     def _judge(self, handshake: Handshake, start: StartBody) -> Promise | Refusal:
         """A signature or a token opens a stream; on lax loopback nothing is asked for."""
@@ -142,7 +141,7 @@ class StreamDesk:
             return Refusal(1008, "the stream token is wrong, expired or used already")
         return Refusal(1008, "no valid X-Twilio-Signature on the handshake and no token in start")
 
-    async def _wait_for_start(self, intake: Intake, socket: AsgiSocket, handshake: Handshake) -> None:
+    async def _wait_for_start(self, intake: Intake, socket: MediaSocket, handshake: Handshake) -> None:
         proven = handshake.signed or handshake.loopback
         timeout_s = None if handshake.loopback else self._rules.start_timeout_s
         self._unproven += not proven
@@ -206,12 +205,8 @@ class StreamDesk:
         await self._store.save(record)
 
 
-async def _read(socket: AsgiSocket, intake: Intake) -> None:
+async def _carry(socket: MediaSocket, intake: Intake) -> None:
     try:
-        await socket.read(intake)
-    except Exception:
-        # A fault of ours in one message must end this socket alone.
-        log.exception("reading a media socket failed")
-        socket.close(1011, "internal error")
+        await socket.carry(intake)
     finally:
         intake.gone()

@@ -1,0 +1,209 @@
+"""
+From frames to messages: what the frame parser leaves to its user.
+
+picows parses and unmasks frames in C and refuses unknown opcodes, unmasked frames, bad lengths and bad
+close codes. Reserved bits (RFC 6455 section 5.2), the order of fragments (5.4), the limit of a whole message,
+UTF-8 (8.1) and the closing handshake (7) are done here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+from typing import Any, Final, Protocol
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+log = logging.getLogger(__name__)
+
+TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
+_LEGAL_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
+"""Section 7.4 and the registry it founds; picows lets 0, 1006 and those from 5000 on through."""
+_new_decoder: Final = codecs.getincrementaldecoder("utf-8")
+
+
+class MessageHandler(Protocol):
+    """Who is told what comes on a WebSocket; every call is synchronous and in order."""
+
+    def opened(self) -> None:
+        """The 101 was sent; messages may follow."""
+        ...
+
+    def text(self, data: str) -> None:
+        """One text message, its UTF-8 checked."""
+        ...
+
+    def binary(self, data: bytes) -> None:
+        """One binary message."""
+        ...
+
+    def closed(self, code: int, reason: str) -> None:
+        """The connection is over: the peer's code, or ours, or 1006 if there was none."""
+        ...
+
+    def pause_writing(self) -> None:
+        """Too much is waiting to be sent."""
+        ...
+
+    def resume_writing(self) -> None:
+        """It has drained."""
+        ...
+
+
+class Frames(WSListener):
+    """
+    One connection's frames.
+
+    Args:
+        handler: Is told the messages.
+        max_message_bytes: Of a whole message, fragments added up; 1009 beyond it.
+
+    Attributes:
+        count: How many frames came; it stands still when the peer has vanished.
+
+    """
+
+    def __init__(self, handler: MessageHandler, max_message_bytes: int) -> None:
+        self.count = 0
+        self.transport: WSTransport | None = None
+        self._handler = handler
+        self._max_message_bytes = max_message_bytes
+        self._fragments: bytearray | None = None
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._text: list[str] = []
+        self._failed: tuple[int, str] | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        self._handler.opened()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self.count += 1
+        if self._failed is not None or (transport.is_close_frame_sent and frame.msg_type is not CLOSE):
+            return  # section 7.1.7: nothing is processed after failing; 5.5.1: nor need it be after our close
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.fail(1002, "reserved bits are set, but no extension was agreed on")
+            return
+        kind = frame.msg_type
+        try:
+            if kind is TEXT and frame.fin and self._fragments is None:
+                if frame.payload_size > self._max_message_bytes:
+                    self._too_big()
+                    return
+                self._handler.text(frame.get_payload_as_utf8_text())
+            elif kind is PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+            elif kind is CLOSE:
+                self._close(transport, frame)
+            elif kind is not PONG:
+                self._fragment(kind, frame)
+        except UnicodeDecodeError:
+            self.fail(1007, "a text message is not UTF-8")
+        except Exception:
+            # A fault of ours in one message must end this connection alone.
+            log.exception("taking a WebSocket message failed")
+            self.fail(1011, "internal error")
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        # Section 7.1.5. The codes are integers behind picows' enumeration; 0 is a frame without a code: 1005.
+        handshake = transport.close_handshake
+        info: Any = None
+        if handshake is not None:
+            info = handshake.sent if self._failed is not None else handshake.recv or handshake.sent
+        if info is None:
+            self._handler.closed(1006, "")
+        else:
+            self._handler.closed(int(info.code) or 1005, info.reason)
+
+    # Sending
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the kernel has not taken yet."""
+        if self.transport is None:
+            return 0
+        size_bytes: int = self.transport.underlying_transport.get_write_buffer_size()
+        return size_bytes
+
+    @property
+    def is_open(self) -> bool:
+        """False once either side has begun to close."""
+        transport = self.transport
+        return transport is not None and not (transport.is_close_frame_sent or transport.is_disconnected)
+
+    def send(self, message: bytes | str, *, text: bool) -> None:
+        """Send one message; nothing happens on a closed connection."""
+        if self.transport is not None:
+            self.transport.send(TEXT if text else BINARY, message)
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        if self.transport is not None:
+            self.transport.send_ping()
+
+    def close(self, code: int, reason: str) -> bool:
+        """Start the closing handshake; false if it was started already."""
+        if not self.is_open or self.transport is None:
+            return False
+        self.transport.send_close(WSCloseCode(code), reason.encode()[:123])
+        return True
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def fail(self, code: int, reason: str) -> None:
+        """Fail the connection (section 7.1.7): say why, then close it without waiting for an answer."""
+        if self._failed is None and self.transport is not None:
+            self._failed = (code, reason)
+            self.transport.send_close(WSCloseCode(code), reason.encode())
+            self.transport.disconnect()
+
+    def _fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """A binary message, or a piece of a fragmented one (section 5.4)."""
+        if kind is CONTINUATION:
+            if self._fragments is None:
+                self.fail(1002, "a continuation frame without a message to continue")
+                return
+        elif self._fragments is not None:
+            self.fail(1002, "a new message before the last fragment of the one before")
+            return
+        else:
+            self._fragments = bytearray()
+            self._decoder = _new_decoder() if kind is TEXT else None
+        if len(self._fragments) + frame.payload_size > self._max_message_bytes:
+            self._too_big()
+            return
+        self._fragments += frame.get_payload_as_memoryview()
+        if self._decoder is not None:
+            # Checked piece by piece, so that bad UTF-8 fails at the end of the frame that holds it.
+            self._text.append(self._decoder.decode(frame.get_payload_as_bytes(), final=frame.fin))
+        if frame.fin:
+            self._whole()
+
+    def _whole(self) -> None:
+        data, self._fragments = bytes(self._fragments or b""), None
+        if self._decoder is None:
+            self._handler.binary(data)
+            return
+        text, self._decoder, self._text = "".join(self._text), None, []
+        self._handler.text(text)
+
+    def _too_big(self) -> None:
+        self.fail(1009, f"a message has more than {self._max_message_bytes} bytes")
+
+    def _close(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Answer a close with its own code (section 5.5.1); the server ends the connection (7.1.1)."""
+        code: Any = frame.get_close_code()
+        if frame.payload_size and code not in _LEGAL_CODES:
+            self.fail(1002, "a close code that may not be sent")
+            return
+        if not transport.is_close_frame_sent:
+            if frame.payload_size:
+                transport.send_close(code)
+            else:
+                transport.send(CLOSE, b"")
+        transport.disconnect()
