@@ -25,6 +25,9 @@ OPEN_RANKS: Final = {0, 6, 7}
 NEVER: Final = {"carrier": {"session", "sinks", "web"}}
 """The carrier stands in Twilio's place and meets the server on the wire only."""
 
+TASKS_OF_UVICORN: Final = PurePosixPath("server/websocket.py")
+"""Uvicorn asks its protocols for the application's task and keeps it itself, in ``server_state.tasks``."""
+
 MAX_FILE_LINES: Final = 300
 MAX_FUNCTION_LINES: Final = 59
 MAX_CONSTRUCTOR_PARAMETERS: Final = 8
@@ -40,7 +43,7 @@ def _in(*rooms: str) -> Place:
 
 
 IMPORTS: Final[dict[str, Place]] = {
-    "asyncio": lambda path: rank_of(path) >= 2 or path == PurePosixPath("clock.py"),
+    "asyncio": lambda path: rank_of(path) >= 2 or path.name in {"clock.py", "ticker.py"},
     "fastapi": _in("web", "carrier", "app", "testing"),
     "starlette": _in("web", "carrier", "app", "testing"),
     "uvicorn": _in("server", "testing"),
@@ -197,7 +200,7 @@ def _judge_call(path: PurePosixPath, node: ast.Call) -> Iterator[str]:
         )
         if bound is None or (isinstance(bound, ast.Constant) and not bound.value):
             yield "makes a queue without a bound"
-    if name.endswith(("loop.create_task", "loop().create_task")):
+    if name.endswith(("loop.create_task", "loop().create_task")) and path != TASKS_OF_UVICORN:
         yield "makes a task outside a TaskGroup"
     if name.endswith(".addHandler") and room_of(path) != "rank 6":
         yield "adds a log handler; only logs.py does"

@@ -97,7 +97,8 @@ class Bridge:
             clock=clock,
             default_from=settings.twilio_phone_number,
             greeting=None,  # who is called need not be told to wait for themselves
-            known_sinks={choice.use for choice in settings.sinks} | {found.name for found in installed()},
+            # Only what is configured or installed: a request must never name a file to import.
+            known_sinks={sink.label for sink in self._configured_sinks} | {one.name for one in installed()},
         )
 
     def _carrier(self, auth_token: str | None) -> TwilioRest | None:
@@ -125,8 +126,8 @@ class Bridge:
         """
         if names is None:
             return self._configured_sinks
-        options = {choice.use: choice.options for choice in self.settings.sinks}
-        return self._bind([SinkChoice(name, options.get(name, {})) for name in names])
+        configured = {sink.label: sink for sink in self._configured_sinks}
+        return tuple(configured.get(name) or self._bind([SinkChoice(name)])[0] for name in names)
 
     def _bind(self, choices: Sequence[SinkChoice]) -> tuple[BoundSink, ...]:
         defaults = {"wav": {"directory": self.settings.recordings_dir}}
@@ -224,7 +225,7 @@ def _routers(bridge: Bridge) -> list[APIRouter]:
             settled=bridge.placer.settled,
             clock=clock,
         ),
-        stream_callbacks_router(gate=gate, clock=clock),
+        stream_callbacks_router(gate=gate, store=store, clock=clock),
         placing_router(placer=bridge.placer, guard=bridge.app_gate, base_url=gate.public.base),
         calls_router(
             store=store,

@@ -125,12 +125,17 @@ def test_what_was_expected_can_be_taken_back() -> None:
     assert record.termination == Termination("phone_hung_up")
 
 
-def test_after_the_end_nothing_is_expected() -> None:
+def test_after_the_end_only_who_hung_up_may_still_be_told() -> None:
     record = new("in-progress")
     record.apply(news("completed"))
+    record.expect_end("phone_hung_up")  # the carrier's callback was quicker than the stream's last message
     record.expect_end("shutdown")
     record.finish(at(99))
-    assert (record.termination, record.ended_at) == (Termination("completed"), at(0))
+    assert (record.termination, record.ended_at) == (Termination("phone_hung_up"), at(0))
+    failed = new("in-progress")
+    failed.apply(news("failed"))
+    failed.expect_end("phone_hung_up")
+    assert failed.termination == Termination("carrier_failed")
 
 
 def test_a_call_of_which_nothing_more_is_heard() -> None:

@@ -170,6 +170,20 @@ def test_missing_sequence_numbers_are_counted_and_a_digit_is_never_taken_twice()
     assert stream.counters.duplicates == 1
 
 
+def test_one_absurd_sequence_number_loses_no_mark_no_digit_and_no_stop() -> None:
+    stream = opened()
+    stream.receive(MEDIA % (4_294_967_295, 1, 20))
+    for number, body in (
+        (3, '"event":"mark","mark":{"name":"m","new":1}'),
+        (4, '"event":"dtmf","dtmf":{"digit":"5"}'),
+    ):
+        event = stream.receive(f'{{{body},"sequenceNumber":"{number}","streamSid":"{STREAM}"}}')
+        assert isinstance(event, wire.Mark | wire.Dtmf)
+    assert isinstance(
+        stream.receive(f'{{"event":"stop","sequenceNumber":"4","streamSid":"{STREAM}"}}'), wire.Stop
+    )
+
+
 def test_a_repeated_frame_is_left_to_the_timeline() -> None:
     stream = opened()
     assert isinstance(stream.receive(MEDIA % (2, 1, 20)), wire.Media)

@@ -163,6 +163,17 @@ async def test_an_uninterruptible_segment_is_sent_again_from_the_cut(stage: Stag
     assert (segment.fate, segment.played_ms, segment.cleared_ms) == ("played", 500, 0)
 
 
+async def test_the_old_mark_of_a_segment_that_survives_a_clear_ends_nothing(stage: Stage) -> None:
+    segment = stage.play(audio(1600), interruptible=False)
+    await stage.clock.advance(0.05)
+    stage.playout.clear()
+    old, new = stage.marks()
+    stage.echo(old)
+    assert segment.fate == "playing"
+    stage.echo(new)
+    assert (segment.fate, segment.played_ms, segment.cleared_ms) == ("played", 200, 0)
+
+
 async def test_user_marks_come_back_with_their_fate_and_internal_names_never_do(stage: Stage) -> None:
     stage.play(audio(160))
     stage.playout.mark("one")
@@ -216,6 +227,7 @@ async def test_a_live_source_loses_its_oldest(stage: Stage) -> None:
     stage.playout.add(live)
     for n in range(5):
         live.put(bytes([n]) * 160)
+        live.trim()
     assert live.queued_samples == 320
     assert live.dropped_samples == 480
     await stage.clock.advance(2)

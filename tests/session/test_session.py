@@ -170,9 +170,12 @@ async def test_a_live_source_is_played_as_it_comes_and_its_error_surfaces_in_fin
             raise OSError("the model went away")
 
         playback = await phone.session.play(source())
+        await settle()
+        assert phone.socket.events() == ["media", "mark"], "what was sent before is still heard"
+        phone.takes(phone.twilio.mark(phone.marks()[-1]))
+        assert (playback.played_ms, playback.cleared_ms) == (20, 0)
         with pytest.raises(OSError, match="went away"):
             await playback.finished()
-        assert phone.socket.events()[0] == "media"
         phone.stops()
 
 
@@ -278,3 +281,91 @@ async def test_a_restarting_sink_is_tried_again() -> None:
         phone.stops()
     assert len(tries) == 2
     assert phone.session.record.sinks == {"flaky": "done"}
+
+
+async def test_a_source_that_waits_for_ever_ends_with_the_call_and_with_a_clear() -> None:
+    closed: list[str] = []
+
+    async def stuck(name: str) -> Any:
+        try:
+            yield bytes(320)
+            await asyncio.Event().wait()
+        finally:
+            closed.append(name)
+
+    phone = Phone()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        await phone.session.play(stuck("cleared"))
+        await settle()
+        await phone.session.clear()
+        await settle()
+        assert closed == ["cleared"]
+        await phone.session.play(stuck("ended"))
+        await settle()
+        phone.stops()
+    assert closed == ["cleared", "ended"]
+
+
+async def test_a_source_that_fails_while_it_is_closed_and_a_sink_that_exits_touch_nobody() -> None:
+    heard: list[int] = []
+
+    async def listening(call: Call) -> None:
+        heard.extend([chunk.start_ms async for chunk in call.listen()])
+
+    async def exiting(call: Call) -> None:
+        raise SystemExit(3)
+
+    async def speaking(call: Call) -> None:
+        async def source() -> Any:
+            try:
+                yield bytes(320)
+                await asyncio.Event().wait()
+            finally:
+                raise OSError("cannot be closed")
+
+        playback = await call.play(source())
+        await asyncio.sleep(0)
+        await call.clear()
+        await playback.finished()
+
+    phone = Phone()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([bound(listening), bound(speaking), bound(exiting)]))
+        await settle()
+        for _ in range(3):
+            phone.says()
+        phone.stops()
+    assert heard == [0, 20, 40]
+    assert phone.session.record.sinks["listening"] == "done"
+    assert phone.session.record.sinks["exiting"] == "SystemExit: 3"
+
+
+async def test_nothing_that_comes_after_the_end_counts() -> None:
+    phone = Phone()
+    phone.says()
+    phone.session.end("shutdown")
+    phone.says()
+    phone.takes(phone.twilio.dtmf("1"))
+    events = [event async for event in phone.session.events()]
+    assert isinstance(events[-1], StreamEnded)
+    assert phone.session.audio.frames == phone.session.record.counters.frames == 1
+
+
+async def test_a_listener_that_was_left_costs_nothing_any_more() -> None:
+    phone = Phone()
+    for _ in range(50):
+        reader = phone.session.listen()
+        phone.says()
+        async for _chunk in reader:
+            break
+        del reader
+    assert phone.session.audio._listeners == ()
+
+
+async def test_the_outbound_track_is_bounded_when_no_frames_come() -> None:
+    phone = Phone()
+    for _ in range(100):
+        phone.session.heard(bytes(8000))
+    assert len(phone.session.audio.sent._ahead) <= 12 * 8000

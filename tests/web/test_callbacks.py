@@ -6,7 +6,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.web.test_incoming import FORM, client, signed, strict
+from bridge.app import Bridge, create_app
+from bridge.settings import Settings
+from bridge.web.auth import Form
+from tests.web.test_incoming import FORM, client, client_of, signed, strict
 
 SID = FORM["CallSid"]
 
@@ -72,3 +75,28 @@ async def test_every_callback_is_signed(path: str) -> None:
         assert (await http.post(path, data=form)).status_code == 403
         signature = signed(f"https://bridge.example.com{path}", form)
         assert (await http.post(path, data=form, headers=signature)).status_code in {200, 204}
+
+
+async def test_each_callback_is_copied_once_so_that_a_copy_to_ourselves_ends_there() -> None:
+    copied: list[str] = []
+    app = create_app(Settings())
+    bridge: Bridge = app.state.bridge
+
+    async def copy(record: object, form: Form) -> str:
+        copied.append(dict(form)["CallStatus"])
+        return "delivered"
+
+    bridge.copier.copy_status = copy  # type: ignore[assignment, method-assign]
+    async with client_of(app) as http:
+        await http.post("/incoming-call", data=FORM)
+        for _ in range(3):
+            await http.post("/call-status", data=status("in-progress", 2))
+        await http.post("/call-status", data=status("completed", 3))
+    assert copied == ["in-progress", "completed"]
+
+
+async def test_an_incoming_call_whose_stream_never_opened_ends_with_stream_ended() -> None:
+    async with client() as http:
+        await http.post("/incoming-call", data=FORM)
+        await http.post("/stream-ended", data=status("in-progress", 0))
+        assert (await http.get(f"/calls/{SID}")).json()["status"] == "failed"

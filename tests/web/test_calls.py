@@ -167,7 +167,13 @@ class TestRecording:
 
     def add(self, record: CallRecord, *paths: Path, ended: bool = True) -> None:
         record.add_stream(
-            StreamRecord(f"MZ{len(record.streams)}", NOW, NOW if ended else None, recordings=list(paths))
+            StreamRecord(
+                f"MZ{len(record.streams)}",
+                NOW,
+                NOW,  # the stream may be over while its file is not
+                recordings=list(paths),
+                unfinished=set() if ended else set(paths),
+            )
         )
 
     async def test_the_latest_finished_one(self, stage: Stage, record: CallRecord, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from bridge.app import create_app
@@ -21,15 +22,23 @@ PUBLIC = "https://bridge.example.com"
 
 
 @asynccontextmanager
-async def client(
-    base_url: str = "http://localhost:5050", **settings: Any
+async def client_of(
+    app: FastAPI, base_url: str = "http://localhost:5050"
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(Settings(**settings))
+    """An HTTP client of a running application, without a network."""
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40_000))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url=base_url) as http,
     ):
+        yield http
+
+
+@asynccontextmanager
+async def client(
+    base_url: str = "http://localhost:5050", **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(create_app(Settings(**settings)), base_url) as http:
         yield http
 
 

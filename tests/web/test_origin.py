@@ -53,6 +53,9 @@ def connection(
         ({"headers": {"x-forwarded-host": "x.ngrok.app"}}, False),
         ({"headers": {"origin": "https://evil.example"}}, False),
         ({"headers": {"origin": "null"}}, False),
+        ({"headers": {"origin": "http://["}}, False),
+        ({"headers": {"sec-fetch-site": "cross-site"}}, False),
+        ({"headers": {"sec-fetch-site": "same-origin"}}, True),
     ],
 )
 def test_true_loopback(changes: dict[str, object], expected: bool) -> None:  # noqa: FBT001

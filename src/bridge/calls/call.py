@@ -219,6 +219,10 @@ class Call(Protocol):
         """Tell the call's record of a file that holds its audio; ``GET /calls/{sid}/recording`` serves it."""
         ...
 
+    def finish_recording(self, path: Path) -> None:
+        """Tell the record that a file is complete; until then it is not served."""
+        ...
+
     def events(self) -> AsyncIterator[CallEvent]:
         """Everything that happened since the call's start and will happen, in order."""
         ...

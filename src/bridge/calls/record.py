@@ -87,6 +87,7 @@ class StreamRecord:
         end: Why it was over, as in ``StreamEnded.reason``.
         counters: What was counted.
         recordings: Files written of it, in the order in which they were opened.
+        unfinished: Those of them that are still being written.
         sinks: What became of each sink: ``"running"``, ``"done"`` or an error's one line.
 
     """
@@ -97,6 +98,7 @@ class StreamRecord:
     end: str | None = None
     counters: StreamCounters = field(default_factory=StreamCounters)
     recordings: list[Path] = field(default_factory=list)
+    unfinished: set[Path] = field(default_factory=set)
     sinks: dict[str, str] = field(default_factory=dict)
 
 
@@ -136,6 +138,7 @@ class CallRecord:
         duration_s: Length of the answered part in seconds, as the carrier counts it.
         status_copy: Who gets copies of the status callbacks.
         amd_copy: Who gets a copy of the machine-detection callback.
+        copied: The callbacks that were copied already, so that a copy that comes back to us ends there.
 
     """
 
@@ -158,6 +161,7 @@ class CallRecord:
     termination: Termination | None = None
     status_copy: CallbackCopy | None = None
     amd_copy: CallbackCopy | None = None
+    copied: set[str] = field(default_factory=set, repr=False)
     _last_sequence: int = field(default=-1, init=False, repr=False)
     _expected: Reason | None = field(default=None, init=False, repr=False)
 
@@ -216,8 +220,12 @@ class CallRecord:
         A carrier's ``completed`` does not tell who hung up; this does. A carrier that says more than that
         (busy, canceled, failed) is believed over it.
         """
-        if not self.is_over and self._expected is None:
-            self._expected = reason
+        if self._expected is not None:
+            return
+        self._expected = reason
+        if self.termination == Termination("completed"):
+            # The carrier's callback was quicker than the stream's last message.
+            self.termination = Termination(reason)
 
     def expect_nothing(self) -> None:
         """Take back what was expected, because it did not come about."""
@@ -229,6 +237,8 @@ class CallRecord:
             return
         self.status = "completed" if self.answered_at or self.streams else "failed"
         self.ended_at = at
+        if self.duration_s is None and self.answered_at is not None:
+            self.duration_s = round((at - self.answered_at).total_seconds())
         self.termination = Termination(self._expected or fallback)
 
     def add_stream(self, stream: StreamRecord) -> None:

@@ -62,8 +62,14 @@ class DtmfBody(msgspec.Struct, frozen=True):
     track: str = "inbound_track"
 
 
-class MarkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``mark.mark``, the same in both directions."""
+class MarkBody(msgspec.Struct, frozen=True):
+    """``mark.mark`` as it comes back."""
+
+    name: str
+
+
+class SetMarkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``mark.mark`` as a server sends it."""
 
     name: str
 
@@ -142,7 +148,7 @@ class SetMark(msgspec.Struct, frozen=True, tag_field="event", tag="mark", forbid
     """Ask for an echo once everything queued before it was played."""
 
     streamSid: str  # noqa: N815
-    mark: MarkBody
+    mark: SetMarkBody
 
 
 class Clear(msgspec.Struct, frozen=True, tag_field="event", tag="clear", forbid_unknown_fields=True):

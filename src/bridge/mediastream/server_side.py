@@ -83,6 +83,7 @@ class ServerStream:
         self._max_message_bytes: Final = max_message_bytes
         self._stream_sid = ""
         self._last_sequence = 0
+        self._last_other = 0
         self._play_prefix = b""
 
     # Receiving
@@ -121,8 +122,7 @@ class ServerStream:
             # Only counted: whether this audio is new is the timeline's question (chunk, timestamp),
             # because programs that imitate Twilio number their messages in their own ways.
             self._irregular(sequence)
-        if sequence > self._last_sequence:
-            self._last_sequence = sequence
+        self._follow(sequence)
         return message
 
     def _other(self, message: wire.FromTwilio) -> Event:
@@ -139,12 +139,15 @@ class ServerStream:
         if message.streamSid != self._stream_sid:  # type: ignore[union-attr]
             return self._wrong_stream(name)
         sequence = message.sequenceNumber  # type: ignore[union-attr]
-        if sequence and sequence != self._last_sequence + 1 and self._irregular(sequence):
-            return self._violation("duplicate", f"{name} repeats sequence number {sequence}", close_code=1008)
-        if sequence > self._last_sequence:
-            self._last_sequence = sequence
+        if sequence != self._last_sequence + 1:
+            self._irregular(sequence)
+        self._follow(sequence)
         if type(message) is wire.Stop:
             self.state = State.STOPPED
+        elif sequence and sequence == self._last_other:
+            # An exact repeat only: whoever numbers in another way must not lose a digit or a mark.
+            return self._violation("duplicate", f"{name} repeats sequence number {sequence}")
+        self._last_other = sequence
         return message
 
     def _start(self, message: wire.Start) -> Event:
@@ -170,15 +173,19 @@ class ServerStream:
         self._play_prefix = wire.encode_play_prefix(body.streamSid)
         return message
 
-    def _irregular(self, sequence: int) -> bool:
-        """Count a sequence number that is not the next one; true if it was seen before."""
-        if sequence == 0:
-            return False
+    def _irregular(self, sequence: int) -> None:
+        """Count a sequence number that is not the next one."""
+        if sequence <= 0:
+            return
         if sequence <= self._last_sequence:
             self.counters.duplicates += 1
-            return True
-        self.counters.sequence_gaps += sequence - self._last_sequence - 1
-        return False
+        elif sequence - self._last_sequence <= _MAX_SEQUENCE_JUMP:
+            self.counters.sequence_gaps += sequence - self._last_sequence - 1
+
+    def _follow(self, sequence: int) -> None:
+        """Remember the highest number; one absurd value must not make all later ones look old."""
+        if 0 < sequence - self._last_sequence <= _MAX_SEQUENCE_JUMP:
+            self._last_sequence = sequence
 
     def _undecodable(self, data: bytes | memoryview | str, error: Exception) -> Event:
         try:
@@ -236,6 +243,9 @@ class ServerStream:
     def _not_open(self, command: str) -> LocalStreamError:
         return LocalStreamError(f"{command}: the stream is {self.state.value}, not open")
 
+
+_MAX_SEQUENCE_JUMP: Final = 100_000
+"""Half an hour of frames; a larger step is not believed."""
 
 _KNOWN: Final = frozenset({"connected", "start", "media", "dtmf", "mark", "stop"})
 

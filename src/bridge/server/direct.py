@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from bridge.server.frames import Frames
 from bridge.server.message_queue import MessageQueue
+
+_MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
+"""Playout holds back long before this; whoever gets here anyway would eat all memory."""
 
 
 class Direct:
@@ -36,6 +39,8 @@ class Direct:
         return self._frames.is_open
 
     def send(self, message: bytes) -> None:
+        if self._frames.unsent_bytes > _MAX_UNSENT_BYTES:
+            self._frames.fail(1008, "not reading")
         self._frames.send(message, text=True)
 
     def close(self, code: int, reason: str) -> None:

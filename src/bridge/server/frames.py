@@ -8,6 +8,7 @@ UTF-8 (8.1) and the closing handshake (7) are done here.
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import logging
 from typing import Any, Final, Protocol
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
+_LINGER_S: Final = 10.0
 _LEGAL_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
 """Section 7.4 and the registry it founds; picows lets 0, 1006 and those from 5000 on through."""
 _new_decoder: Final = codecs.getincrementaldecoder("utf-8")
@@ -73,6 +75,7 @@ class Frames(WSListener):
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text: list[str] = []
         self._failed: tuple[int, str] | None = None
+        self._linger: asyncio.TimerHandle | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
@@ -106,6 +109,8 @@ class Frames(WSListener):
             self.fail(1011, "internal error")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
         # Section 7.1.5. The codes are integers behind picows' enumeration; 0 is a frame without a code: 1005.
         handshake = transport.close_handshake
         info: Any = None
@@ -160,7 +165,14 @@ class Frames(WSListener):
         if self._failed is None and self.transport is not None:
             self._failed = (code, reason)
             self.transport.send_close(WSCloseCode(code), reason.encode())
-            self.transport.disconnect()
+            self._disconnect(self.transport)
+            self._handler.closed(code, reason)
+
+    def _disconnect(self, transport: WSTransport) -> None:
+        """End the connection once all was sent, or by force where the peer does not read it."""
+        transport.disconnect()
+        loop = asyncio.get_running_loop()
+        self._linger = loop.call_later(_LINGER_S, transport.underlying_transport.abort)
 
     def _fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
         """A binary message, or a piece of a fragmented one (section 5.4)."""
@@ -206,4 +218,5 @@ class Frames(WSListener):
                 transport.send_close(code)
             else:
                 transport.send(CLOSE, b"")
-        transport.disconnect()
+        self._disconnect(transport)
+        self._handler.closed(int(code) or 1005, frame.get_close_reason())

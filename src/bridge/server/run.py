@@ -60,7 +60,7 @@ def new_server(
         app,
         host=host,
         port=port,
-        ws=websocket,  # type: ignore[arg-type]
+        ws=websocket,
         ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
         # Twilio offers no extensions, and compressing 400 bytes costs more than it saves.
         ws_per_message_deflate=False,

@@ -41,6 +41,10 @@ _CLOSE_TIMEOUT_S: Final = 10.0
 _READ_BUFFER_BYTES: Final = 4096
 
 
+class PeerGone(OSError):
+    """The application sends to a peer that is gone; ASGI wants an ``OSError`` for that."""
+
+
 class WebSocketProtocol(asyncio.Protocol):
     """
     One connection, from the parsed upgrade request to its end.
@@ -135,6 +139,8 @@ class WebSocketProtocol(asyncio.Protocol):
     async def _run(self, scope: Message) -> None:
         try:
             await self._config.loaded_app(scope, self._messages.get, self._send)
+        except PeerGone:
+            return
         except Exception:
             log.exception("the application failed")
             if self._frames is not None:
@@ -151,7 +157,7 @@ class WebSocketProtocol(asyncio.Protocol):
     async def _send(self, message: Message) -> None:
         await self._writable.wait()
         if self._gone:
-            raise OSError("the WebSocket is closed")  # ASGI: send after a disconnect raises an OSError
+            raise PeerGone("the WebSocket is closed")
         kind = message["type"]
         if self._frames is not None:
             self._send_open(kind, message)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+from weakref import ReferenceType, ref
 
 from bridge.audio.g711 import ulaw_silence
 from bridge.calls.call import Encoding, Track
@@ -10,6 +12,9 @@ from bridge.mediastream.messages import MediaBody
 from bridge.session.listener import Listener
 from bridge.session.timeline import DROP, Numbering, Timeline
 from bridge.session.track import OutboundTrack, PreRoll
+
+_MAX_AHEAD_SAMPLES: Final = 12 * 8000
+"""More than the longest gap that is filled and the largest lead: what is beyond was heard long ago."""
 
 
 class AudioPath:
@@ -24,9 +29,9 @@ class AudioPath:
         numbering = Numbering()
         self.inbound = Timeline("inbound", numbering)
         self.outbound = Timeline("outbound", numbering)
-        self.sent = OutboundTrack()
+        self.sent = OutboundTrack(_MAX_AHEAD_SAMPLES)
         self.frames = 0
-        self._listeners: tuple[Listener, ...] = ()
+        self._listeners: tuple[ReferenceType[Listener], ...] = ()
         self._on_first = on_first
         self._preroll_ms = preroll_ms
         self._inbound_preroll = PreRoll(preroll_ms * 8)
@@ -62,7 +67,10 @@ class AudioPath:
         if self._preroll_ms:
             self._inbound_preroll.add(payload)
             self._outbound_preroll.add(outbound)
-        for listener in self._listeners:
+        for reference in self._listeners:
+            listener = reference()
+            if listener is None:
+                continue
             track = listener.track
             if track == "inbound":
                 listener.push(payload, filled=filled)
@@ -87,13 +95,19 @@ class AudioPath:
         )
         if left:
             listener.push(right if track == "outbound" else left, right if track == "both" else None)
-        self._listeners = (*self._listeners, listener)
+        # Whoever breaks out of a listener just forgets it, and so do we.
+        self._listeners = (*self._listeners, ref(listener, self._forget))
         return listener
 
+    def _forget(self, reference: ReferenceType[Listener]) -> None:
+        self._listeners = tuple(other for other in self._listeners if other is not reference)
+
     def _detach(self, listener: Listener) -> None:
-        self._listeners = tuple(other for other in self._listeners if other is not listener)
+        self._listeners = tuple(other for other in self._listeners if other() is not listener)
 
     def end(self) -> None:
         """No more audio will come."""
-        for listener in self._listeners:
-            listener.end()
+        for reference in self._listeners:
+            listener = reference()
+            if listener is not None:
+                listener.end()

@@ -54,11 +54,16 @@ class Listener:
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._detach = detach
+        self._pour: Callable[[bytes], None] | None = None
+        self._pour_end: Callable[[], None] | None = None
 
     # Filled by the session
 
     def push(self, main: bytes, other: bytes | None = None, *, filled: bool = False) -> None:
         """Append audio: ``main`` is the track itself, or the phone's with ``other`` the outbound."""
+        if self._pour is not None:
+            self._pour(main)
+            return
         buffer = self._main
         if filled:
             self._fills.append((self._start_samples + len(buffer), len(main)))
@@ -75,9 +80,24 @@ class Listener:
                 if not waiter.done():
                     waiter.set_result(None)
 
+    def pour(self, take: Callable[[bytes], None], end: Callable[[], None]) -> None:
+        """
+        Give all audio, what waits first, to ``take`` as μ-law, synchronously, instead of to an iteration.
+
+        This is how a listener is played: the frame is on its way back before its own callback returns.
+        """
+        if self._main:
+            take(bytes(self._main))
+            self._main.clear()
+        self._pour, self._pour_end = take, end
+        if self._ended:
+            end()
+
     def end(self) -> None:
         """No more audio will come; what is left is still delivered."""
         self._ended = True
+        if self._pour_end is not None:
+            self._pour_end()
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -129,7 +129,9 @@ class Playout:
             mark.cleared = bool(cut) if mark.segment is None else not mark.segment.is_heard
         kept = self._survivors(cut)
         for mark in self._marks.values():
-            if mark.cleared and mark.segment is not None and mark.segment not in kept:
+            if mark.segment in kept:
+                mark.segment = None  # its rest is sent again, with a mark of its own
+            elif mark.cleared and mark.segment is not None:
                 mark.segment.end("cleared")
         self._queue = kept
         self.release()

@@ -37,7 +37,8 @@ class Segment:
         self._waiting: deque[bytes | memoryview] = deque()
         self._settle: Callable[[], None] | None = None
         self._fate: PlaybackFate = "playing"
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
+        self._on_end: Callable[[], object] | None = None
         self._ended = asyncio.Event()
         self._room: asyncio.Event | None = None
 
@@ -80,11 +81,14 @@ class Segment:
         return self.is_drained and self.played_samples >= self.sent_samples
 
     def put(self, payload: bytes) -> None:
-        """Queue μ-law; beyond ``max_queue_ms`` the oldest that waits is dropped."""
+        """Queue μ-law."""
         if self._fate != "playing":
             return
         self._waiting.append(payload)
         self.queued_samples += len(payload)
+
+    def trim(self) -> None:
+        """Of a live source drop the oldest that waits beyond ``max_queue_ms``; after sending what may go."""
         limit = self._max_queue_samples
         if limit is not None and self.queued_samples > limit:
             self.dropped_samples += len(self.take(self.queued_samples - limit))
@@ -123,17 +127,32 @@ class Segment:
             self._room.clear()
             await self._room.wait()
 
-    def end(self, fate: PlaybackFate, error: Exception | None = None) -> None:
+    def when_ended(self, callback: Callable[[], object] | None) -> None:
+        """Call this once the row is closed, at once if it is; ``None`` takes that back."""
+        self._on_end = callback
+        if callback is not None and self._fate != "playing":
+            callback()
+
+    def fail(self, error: BaseException) -> None:
+        """Its source failed: what waits is dropped; what was sent is heard, then ``finished`` raises."""
+        self._error = error
+        self.cleared_samples += self.queued_samples
+        self._waiting.clear()
+        self.queued_samples = 0
+        self.complete = True
+
+    def end(self, fate: PlaybackFate) -> None:
         """Close the row: what was not played is cleared."""
         if self._fate != "playing":
             return
         self._fate = fate
-        self._error = error
         if fate == "played":
             self.played_samples = self.sent_samples
-        self.cleared_samples = self.sent_samples - self.played_samples + self.queued_samples
+        self.cleared_samples += self.sent_samples - self.played_samples + self.queued_samples
         self._waiting.clear()
         self.queued_samples = 0
         self._ended.set()
         if self._room is not None:
             self._room.set()
+        if self._on_end is not None:
+            self._on_end()

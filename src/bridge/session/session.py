@@ -23,7 +23,7 @@ from bridge.session.facts import CallFacts, EndReason, HangUp, SessionOptions
 from bridge.session.listener import Listener
 from bridge.session.playout import INTERNAL_MARK, Playout
 from bridge.session.segment import Segment
-from bridge.session.speaking import PlayEncoding, digit_tones, drive, to_ulaw
+from bridge.session.speaking import PlayEncoding, digit_tones, drive, pour, to_ulaw
 from bridge.session.supervisor import supervise
 from bridge.sinks.sink import BoundSink
 from bridge.ticker import Ticker
@@ -64,6 +64,7 @@ class Session:
         self.record: Final = StreamRecord(stream.start.streamSid, clock.utc())
         self.audio: Final = AudioPath(preroll_ms=options.preroll_ms, on_first=self._note_first_audio)
         self.end_reason: EndReason | None = None
+        self.on_end: Callable[[], None] = lambda: None
         self._socket: Final = socket
         self._clock: Final = clock
         self._opened_s: Final = clock.now_s()
@@ -116,7 +117,9 @@ class Session:
     # Messages of the stream; everything here is synchronous
 
     def take(self, event: Event) -> None:
-        """Act on one message of the stream."""
+        """Act on one message of the stream; nothing that comes after its end counts."""
+        if self.end_reason is not None:
+            return
         if type(event) is wire.Media:
             self.audio.media(event.media)
         elif type(event) is wire.Mark:
@@ -141,6 +144,7 @@ class Session:
         self.record.ended_at = self._clock.utc()
         self.record.end = self.end_reason
         self.count()
+        self.on_end()
         self._over.set()
 
     def count(self) -> None:
@@ -221,6 +225,10 @@ class Session:
         if isinstance(audio, bytes | bytearray | memoryview):
             segment.put(to_ulaw(bytes(audio), encoding))
             segment.complete = True
+        elif isinstance(audio, Listener) and audio.track != "both":
+            self._playout.add(segment)
+            pour(audio, segment, self._playout)
+            return segment
         elif isinstance(audio, AsyncIterator):
             group.create_task(drive(audio, segment, self._playout, encoding), name=f"{self.sid} play")
         else:
@@ -243,6 +251,10 @@ class Session:
 
     def add_recording(self, path: Path) -> None:
         self.record.recordings.append(path)
+        self.record.unfinished.add(path)
+
+    def finish_recording(self, path: Path) -> None:
+        self.record.unfinished.discard(path)
 
     def events(self) -> AsyncIterator[CallEvent]:
         return self._log.read()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Final, Literal
 
 from bridge.audio import g711, tone
 from bridge.calls.call import AudioChunk, Playable
+from bridge.session.listener import Listener
 from bridge.session.playout import Playout
 from bridge.session.segment import Segment
 
@@ -38,23 +40,54 @@ def to_ulaw(audio: Playable, encoding: PlayEncoding) -> bytes:
 async def drive(
     source: AsyncIterator[Playable], segment: Segment, playout: Playout, encoding: PlayEncoding
 ) -> None:
-    """Feed a segment from its iterator until either ends; the iterator's error ends the segment."""
+    """
+    Feed a segment from its iterator until either ends.
+
+    A segment that ends first (``clear``, the end of the call) cancels the iterator where it waits. What the
+    iterator raises belongs to whoever awaits ``finished()``, and to nobody else: this never fails.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        segment.when_ended(task.cancel)
     try:
         async for audio in source:
             segment.put(to_ulaw(audio, encoding))
             playout.release()
+            segment.trim()
             await segment.wait_for_room(_QUEUE_SAMPLES)
-            if segment.fate != "playing":
-                break
-    except Exception as error:  # noqa: BLE001  (it belongs to whoever awaits finished())
+    except (Exception, SystemExit) as error:  # noqa: BLE001
         log.warning("the audio being played failed: %s: %s", type(error).__name__, error)
-        segment.end("cleared", error)
+        segment.fail(error)
     finally:
+        segment.when_ended(None)
         segment.complete = True
         playout.release()
-        close = getattr(source, "aclose", None)
-        if close is not None:
+        await _close(source)
+
+
+async def _close(source: AsyncIterator[Playable]) -> None:
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        try:
             await close()
+        except Exception:
+            log.exception("closing the audio that was played failed")
+
+
+def pour(source: Listener, segment: Segment, playout: Playout) -> None:
+    """Play what a listener hears, without a task: μ-law in, μ-law out, nothing is decoded."""
+
+    def take(payload: bytes) -> None:
+        segment.put(payload)
+        playout.release()
+        segment.trim()
+
+    def end() -> None:
+        segment.complete = True
+        playout.release()
+
+    source.pour(take, end)
+    segment.when_ended(source.close)  # also keeps the listener alive while it plays
 
 
 def digit_tones(digits: str) -> bytes:

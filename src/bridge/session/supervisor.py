@@ -31,7 +31,7 @@ async def supervise(sink: BoundSink, call: Call, outcomes: dict[str, str], clock
                 await sink.run(call)
             except CallEnded:
                 pass  # the call ended under it: the normal end of whoever speaks
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a sink that exits must not take the server along
                 log.exception("sink %s failed", sink.label)
                 outcomes[sink.label] = f"{type(error).__name__}: {error}"
                 if sink.restart:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from bridge.audio.g711 import ulaw_silence
 
 
 class PreRoll:
-    """The last seconds of one track, for listeners that come late."""
+    """
+    The last seconds of one track, for listeners that come late.
+
+    Bound: ``limit_samples`` and one message; policy: the oldest goes. Payloads are kept as they came, which
+    costs a frame next to nothing.
+    """
 
     def __init__(self, limit_samples: int) -> None:
         self._limit_samples = limit_samples
-        self._audio = bytearray()
+        self._payloads: deque[bytes] = deque()
+        self._samples = 0
 
     def add(self, payload: bytes) -> None:
-        """Append; the oldest beyond the limit goes, in large cuts so that a frame costs nothing."""
-        audio = self._audio
-        audio += payload
-        if len(audio) > 2 * self._limit_samples:
-            del audio[: len(audio) - self._limit_samples]
+        """Append."""
+        self._payloads.append(payload)
+        samples = self._samples + len(payload)
+        while samples > self._limit_samples:
+            samples -= len(self._payloads.popleft())
+        self._samples = samples
 
     def audio(self) -> bytes:
         """What is kept, at most the limit."""
-        return bytes(self._audio[-self._limit_samples :]) if self._limit_samples else b""
+        return b"".join(self._payloads)
 
 
 class OutboundTrack:
@@ -31,14 +40,19 @@ class OutboundTrack:
     What is sent is heard after what was sent before it, or from now on if the phone is silent; the
     inbound frames that come meanwhile say how much of it has been heard. So no clock is needed and both
     tracks always have the same length.
+
+    Bound: ``limit_samples``, for when no inbound frames come at all; policy: the oldest was heard and goes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit_samples: int) -> None:
+        self._limit_samples = limit_samples
         self._ahead = bytearray()
 
     def heard(self, payload: bytes) -> None:
         """This was sent to the phone."""
         self._ahead += payload
+        if len(self._ahead) > self._limit_samples:
+            del self._ahead[: len(self._ahead) - self._limit_samples]
 
     def cut(self) -> None:
         """A ``clear`` was sent: what has not been heard by now never will be."""

@@ -34,7 +34,8 @@ async def wav(call: Call, *, directory: Path | None = None, max_queue_ms: int = 
     # Listening begins before the file is opened, so that a slow disk costs nothing of the start.
     chunks = call.listen("both", chunk_ms=_CHUNK_MS, from_start=True, max_queue_ms=max_queue_ms)
     file = await loop.run_in_executor(_writer, _create, directory or Path("recordings"), call)
-    call.add_recording(Path(file.name))
+    path = Path(file.name)
+    call.add_recording(path)
     writer: WavWriter | None = None
     try:
         writer = await loop.run_in_executor(_writer, lambda: WavWriter(file, channels=2))
@@ -45,7 +46,8 @@ async def wav(call: Call, *, directory: Path | None = None, max_queue_ms: int = 
             await loop.run_in_executor(_writer, _append, writer, silence + chunk.data)
     finally:
         await asyncio.shield(loop.run_in_executor(_writer, _finish, writer, file))
-    log.info("recorded %.2f s to %s", writer.frames / 8000, file.name)
+        call.finish_recording(path)
+    log.info("recorded %.2f s to %s", writer.frames / 8000, path)
 
 
 def _append(writer: WavWriter, data: bytes) -> None:

@@ -73,6 +73,16 @@ class Placer:
         """
         request = read_place_call(fields, default_from=self._default_from)
         self._check_sinks(request)
+        for name, copy in (
+            ("status_callback", request.status_copy),
+            ("async_amd_status_callback", request.amd_copy),
+        ):
+            if copy is not None and copy.url.startswith(f"{base_url}/"):
+                raise InvalidField(
+                    name,
+                    "it is an address of this very server, which hears of the call anyway.",
+                    "Leave it out, and look at GET /calls/{sid}; or send an address of your own.",
+                )
         carrier = self._usable_carrier(base_url)
         arguments = create_arguments(
             request,

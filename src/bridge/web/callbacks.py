@@ -66,7 +66,9 @@ def callbacks_router(
             outcome = record.apply(update)
             await store.save(record)
             log.info("%s (%s)", update.status, outcome, extra={"call_sid": record.sid})
-            copies.put(lambda: copier.copy_status(record, form))
+            if update.status not in record.copied:
+                record.copied.add(update.status)
+                copies.put(lambda: copier.copy_status(record, form))
         return Response(status_code=204)
 
     @router.post("/amd-status", status_code=204, summary="Machine detection has a result")
@@ -76,14 +78,16 @@ def callbacks_router(
         if record is not None:
             record.answered_by = update.answered_by
             await store.save(record)
-            copies.put(lambda: copier.copy_detection(record, form))
+            if "amd" not in record.copied:
+                record.copied.add("amd")
+                copies.put(lambda: copier.copy_detection(record, form))
         return Response(status_code=204)
 
     return router
 
 
-def stream_callbacks_router(*, gate: TwilioGate, clock: Clock) -> APIRouter:
-    """Make the routes about streams; they change no record, because the media socket knows better."""
+def stream_callbacks_router(*, gate: TwilioGate, store: CallStore, clock: Clock) -> APIRouter:
+    """Make the routes about streams."""
     router = APIRouter(tags=["twilio"])
 
     @router.post("/stream-status", status_code=204, summary="A stream began, ended or failed")
@@ -98,9 +102,14 @@ def stream_callbacks_router(*, gate: TwilioGate, clock: Clock) -> APIRouter:
     async def stream_ended(form: Form = Depends(gate.form)) -> Response:
         try:
             update = read_call_update(form, now=clock.utc())
-            log.info("asked what comes after the stream", extra={"call_sid": update.call_sid})
         except InvalidField as fault:
             log.warning("/stream-ended with an odd form: %s", fault)  # answered all the same: a caller waits
+        else:
+            record = await store.get(update.call_sid)
+            if record is not None and record.direction == "incoming":
+                # Also where no stream ever opened; a placed call's end is told to /call-status.
+                record.finish(update.at)
+                await store.save(record)
         return Response(hang_up(), media_type=TWIML)
 
     return router

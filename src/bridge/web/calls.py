@@ -117,7 +117,8 @@ async def _known(store: CallStore, sid: str) -> CallRecord:
 
 def _recording(record: CallRecord, name: str | None) -> Path:
     """Choose a recording that nobody writes to any more."""
-    finished = [path for stream in record.streams if stream.ended_at for path in stream.recordings]
+    unfinished = {path for stream in record.streams for path in stream.unfinished}
+    finished = [path for path in record.recordings if path not in unfinished]
     if name is not None:
         finished = [path for path in finished if path.name == name]
     if finished:

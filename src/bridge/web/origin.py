@@ -37,8 +37,10 @@ def is_true_loopback(connection: HTTPConnection) -> bool:
         return False
     if _host_name(headers.get("host", "")) not in _LOCAL_NAMES:
         return False
+    if headers.get("sec-fetch-site", "none") == "cross-site":
+        return False  # an image or a form of a foreign page sends no Origin with a GET, but this
     origin = headers.get("origin")
-    return origin is None or (urlsplit(origin).hostname or "") in _LOCAL_NAMES
+    return origin is None or _host_name(origin.partition("://")[2]) in _LOCAL_NAMES
 
 
 def _is_loopback(host: str) -> bool:

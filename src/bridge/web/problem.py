@@ -20,6 +20,7 @@ anything else               500    internal_error       nothing about it is told
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -27,7 +28,6 @@ from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from bridge.errors import (
@@ -103,12 +103,9 @@ class Problem(Exception):
             "hint": self.hint,
             **self.more,
         }
-        return JSONResponse(
-            {name: value for name, value in members.items() if value is not None},
-            self.status,
-            dict(self.headers or {}),
-            MEDIA_TYPE,
-        )
+        told = {name: value for name, value in members.items() if value is not None}
+        # In ASCII, because the name of a field may hold what UTF-8 has no bytes for.
+        return Response(json.dumps(told).encode(), self.status, dict(self.headers or {}), MEDIA_TYPE)
 
 
 def problem_of(error: BridgeError) -> Problem:

@@ -11,7 +11,7 @@ from typing import Final
 from starlette.websockets import WebSocket
 
 from bridge.calls.context import CALL_SID, STREAM_SID
-from bridge.calls.record import CallRecord
+from bridge.calls.record import CallRecord, CallUpdate
 from bridge.calls.socket import DirectSocket
 from bridge.calls.status import STREAM_REASONS
 from bridge.calls.store import CallStore
@@ -107,6 +107,8 @@ class StreamDesk:
         promises: list[Promise] = []
 
         def admit(start: StartBody, stream: ServerStream) -> Session | Refusal:
+            if self._directory.is_draining:
+                return Refusal(1012, "this server is stopping")
             promise = self._judge(handshake, start)
             if isinstance(promise, Refusal):
                 return promise
@@ -181,10 +183,15 @@ class StreamDesk:
                     answered_at=session.started_at,
                 )
             )
+            # Whoever heard of the call first made its record; from here on it is answered.
+            record.apply(CallUpdate(session.sid, "in-progress", session.started_at))
             record.add_stream(session.record)
+            session.on_end = lambda: _note_end(record, session)
+            if session.end_reason is not None:
+                _note_end(record, session)
             await self._store.save(record)
             await session.run(self._sinks_of(promise))
-            await self._close_record(record, session)
+            await self._store.save(record)
         finally:
             session.end("lost")
             self._directory.remove(session)
@@ -197,12 +204,14 @@ class StreamDesk:
             log.warning("the sinks asked for cannot run, the configured ones do instead: %s", error)
             return self._choose_sinks(None)
 
-    async def _close_record(self, record: CallRecord, session: Session) -> None:
-        record.expect_end(STREAM_REASONS[session.end_reason or "lost"])
-        if record.direction == "incoming":
-            # Nobody tells us when an incoming call ends; our TwiML has nothing after its stream.
-            record.finish(self._clock.utc())
-        await self._store.save(record)
+
+def _note_end(record: CallRecord, session: Session) -> None:
+    """Tell the record why its stream ended, at once: the carrier's callback may be only a moment behind."""
+    record.expect_end(STREAM_REASONS[session.end_reason or "lost"])
+    ended_at = session.record.ended_at
+    if record.direction == "incoming" and ended_at is not None:
+        # Nobody tells us when an incoming call ends; our TwiML has nothing after its stream.
+        record.finish(ended_at)
 
 
 async def _carry(socket: MediaSocket, intake: Intake) -> None:

@@ -71,9 +71,7 @@ def read_overrides(fragment: str, warn: Callable[[str], None]) -> ConnectionOver
         elif key == "rp":
             policies = frozenset(value.split(","))
             if not policies <= _POLICIES:
-                warn(
-                    f"connection override rp={value[:40]!r}: known are {', '.join(sorted(_POLICIES))}"
-                )
+                warn(f"connection override rp={value[:40]!r}: known are {', '.join(sorted(_POLICIES))}")
                 policies = policies & _POLICIES
         elif key not in _IGNORED:
             warn(f"connection override {key[:40]!r} is unknown")
