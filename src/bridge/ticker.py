@@ -59,7 +59,7 @@ class Ticker:
             if not any(self._slots):
                 self._wanted.clear()
                 await self._wanted.wait()
-                start_s, count = self._clock.now_s(), 0
+                start_s, count = self._clock.now_s(), 1  # the first member's slot is due in 20 ms
             due_s = start_s + count * step_s
             await self._clock.sleep_until_s(due_s)
             late_s = self._clock.now_s() - due_s

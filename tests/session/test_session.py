@@ -9,7 +9,7 @@ import pytest
 
 from bridge.calls.call import Call
 from bridge.calls.event import DigitPressed, MarkReached, StreamEnded, StreamStarted
-from bridge.errors import CallEnded, CallReadOnly
+from bridge.errors import AudioError, CallEnded, CallReadOnly
 from bridge.mediastream import messages as wire
 from bridge.mediastream.server_side import ServerStream
 from bridge.mediastream.twilio_side import TwilioStream
@@ -369,3 +369,30 @@ async def test_the_outbound_track_is_bounded_when_no_frames_come() -> None:
     for _ in range(100):
         phone.session.heard(bytes(8000))
     assert len(phone.session.audio.sent._ahead) <= 12 * 8000
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 24_000, 48_000])
+async def test_a_call_is_heard_and_spoken_to_at_other_rates(rate_hz: int) -> None:
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        reader = phone.session.listen("both", rate_hz=rate_hz, chunk_ms=40, encoding="float32")
+        phone.says()
+        phone.says()
+        chunk = await anext(reader)
+        assert (chunk.rate_hz, chunk.duration_ms, chunk.channels) == (rate_hz, 40, 2)
+        assert chunk.samples.shape == (rate_hz * 40 // 1000, 2)
+        playback = await phone.session.play(bytes(2 * rate_hz // 10), rate_hz=rate_hz)
+        phone.takes(phone.twilio.mark(phone.marks()[-1]))
+        assert await playback.finished() == "played"
+        assert 100 <= playback.played_ms <= 102, "its tenth of a second, and the filter's tail"
+        phone.stops()
+
+
+async def test_mu_law_is_for_the_phone_s_own_rate() -> None:
+    phone = Phone()
+    with pytest.raises(ValueError, match="8000 only"):
+        phone.session.listen(rate_hz=16_000, encoding="mulaw")
+    with pytest.raises(AudioError, match="44100"):
+        phone.session.listen(rate_hz=44_100)

@@ -34,6 +34,7 @@ class AudioChunk:
         channels: 1, or 2 for ``track="both"``.
         dropped_ms: Audio this listener lost just before this chunk, because it read too slowly.
         filled_ms: How much of this chunk is silence put in for audio that never arrived.
+        rate_hz: Sampling rate of ``data``.
 
     """
 
@@ -43,6 +44,7 @@ class AudioChunk:
     channels: int = 1
     dropped_ms: int = 0
     filled_ms: int = 0
+    rate_hz: int = 8000
 
     @property
     def start_ms(self) -> int:
@@ -51,13 +53,13 @@ class AudioChunk:
 
     @property
     def samples_per_channel(self) -> int:
-        """How long it is, in samples at 8000 Hz."""
+        """How long it is, in samples at ``rate_hz``."""
         return len(self.data) // (_SAMPLE_BYTES[self.encoding] * self.channels)
 
     @property
     def duration_ms(self) -> float:
         """How long it is in milliseconds."""
-        return self.samples_per_channel / 8
+        return self.samples_per_channel * 1000 / self.rate_hz
 
     @property
     def pcm(self) -> bytes:
@@ -155,20 +157,22 @@ class Call(Protocol):
         self,
         track: Track = "inbound",
         *,
+        rate_hz: int = 8000,
         chunk_ms: int = 20,
         encoding: Encoding = "pcm16",
         from_start: bool = False,
         max_queue_ms: int = 5000,
     ) -> AsyncIterator[AudioChunk]:
         """
-        Read the call's audio at 8000 Hz from now on, or from the pre-roll on with ``from_start``.
+        Read the call's audio from now on, or from the pre-roll on with ``from_start``.
 
         Args:
             track: ``inbound`` (what the phone says), ``outbound`` (what it hears) or ``both``,
                 two aligned channels.
+            rate_hz: 8000, 16000, 24000 or 48000; above 8000 the audio comes 1.85 ms later.
             chunk_ms: Length of each chunk; you are woken once per chunk, so ask for more if you can
                 wait. A multiple of 20 costs least. The last chunk may be shorter.
-            encoding: ``pcm16``, ``mulaw`` (nothing is decoded) or ``float32`` (±1.0).
+            encoding: ``pcm16``, ``mulaw`` (nothing is decoded; at 8000 Hz only) or ``float32`` (±1.0).
             from_start: Begin with what the pre-roll still holds (3 s by default).
             max_queue_ms: What may wait for you; beyond it your oldest audio is dropped and the next
                 chunk's ``dropped_ms`` says how much.
@@ -186,6 +190,7 @@ class Call(Protocol):
         self,
         audio: Playable | AsyncIterator[Playable],
         *,
+        rate_hz: int = 8000,
         encoding: Literal["pcm16", "mulaw"] = "pcm16",
         max_queue_ms: int | None = None,
         interruptible: bool = True,
@@ -194,8 +199,9 @@ class Call(Protocol):
         Play to the phone, after whatever plays already.
 
         Args:
-            audio: PCM16 mono at 8000 Hz (or μ-law, see ``encoding``; chunks know their own), whole
-                or as an iterator, which the session drives.
+            audio: PCM16 mono (or μ-law, see ``encoding``; chunks know their own), whole or as an iterator,
+                which the session drives.
+            rate_hz: Of ``bytes``: 8000, 16000, 24000 or 48000.
             encoding: Of ``bytes``.
             max_queue_ms: For live sources: more than this never waits, the oldest is dropped.
             interruptible: ``False`` survives ``clear``.
@@ -203,6 +209,7 @@ class Call(Protocol):
         Raises:
             CallReadOnly: nothing can be played into a one-way stream.
             CallEnded: the stream is over.
+            AudioError: there is no such rate.
 
         """
         ...

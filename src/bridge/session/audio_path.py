@@ -8,6 +8,7 @@ from weakref import ReferenceType, ref
 
 from bridge.audio.g711 import ulaw_silence
 from bridge.calls.call import Encoding, Track
+from bridge.calls.record import StreamCounters
 from bridge.mediastream.messages import MediaBody
 from bridge.session.listener import Listener
 from bridge.session.timeline import DROP, Numbering, Timeline
@@ -80,13 +81,21 @@ class AudioPath:
                 listener.push(outbound)
 
     def listen(
-        self, track: Track, *, chunk_ms: int, encoding: Encoding, from_start: bool, max_queue_ms: int
+        self,
+        track: Track,
+        *,
+        rate_hz: int,
+        chunk_ms: int,
+        encoding: Encoding,
+        from_start: bool,
+        max_queue_ms: int,
     ) -> Listener:
         """Attach a listener; see ``calls.Call.listen``."""
         left = self._inbound_preroll.audio() if from_start else b""
         right = self._outbound_preroll.audio() if from_start else b""
         listener = Listener(
             track,
+            rate_hz=rate_hz,
             chunk_ms=chunk_ms,
             encoding=encoding,
             max_queue_ms=max_queue_ms,
@@ -104,6 +113,22 @@ class AudioPath:
 
     def _detach(self, listener: Listener) -> None:
         self._listeners = tuple(other for other in self._listeners if other() is not listener)
+
+    def counters(self, *, violations: int, underruns: int, first_audio_ms: int | None) -> StreamCounters:
+        """What the record says of the inbound track, with what others have counted."""
+        irregular = self.inbound.irregular
+        return StreamCounters(
+            frames=self.frames,
+            samples=self.inbound.position_samples,
+            gaps=irregular.gaps,
+            filled_ms=irregular.filled_samples // 8,
+            duplicates=irregular.duplicates,
+            late=irregular.late,
+            re_anchors=irregular.re_anchors,
+            violations=violations,
+            underruns=underruns,
+            first_audio_ms=first_audio_ms,
+        )
 
     def end(self) -> None:
         """No more audio will come."""

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from bridge.audio import g711
+from bridge.audio.resample import Upsampler
 from bridge.calls.call import AudioChunk, Encoding, Track
 
 _SAMPLES_PER_MS: Final = 8
@@ -27,6 +28,7 @@ class Listener:
         self,
         track: Track,
         *,
+        rate_hz: int = 8000,
         chunk_ms: int,
         encoding: Encoding,
         max_queue_ms: int,
@@ -41,7 +43,14 @@ class Listener:
             raise ValueError(f"track is {track!r}: it must be inbound, outbound or both")
         if encoding not in ("pcm16", "mulaw", "float32"):
             raise ValueError(f"encoding is {encoding!r}: it must be pcm16, mulaw or float32")
+        if encoding == "mulaw" and rate_hz != g711.SAMPLE_RATE_HZ:
+            raise ValueError(f"rate_hz is {rate_hz}: μ-law comes at 8000 only; ask for pcm16 or float32")
         self.track: Final = track
+        self._rate_hz: Final = rate_hz
+        channels = 2 if track == "both" else 1
+        self._upsamplers: Final = (
+            [] if rate_hz == g711.SAMPLE_RATE_HZ else [Upsampler(rate_hz) for _ in range(channels)]
+        )
         self._encoding: Final = encoding
         self._chunk_samples: Final = chunk_ms * _SAMPLES_PER_MS
         # One chunk more than may wait, so that a bound of exactly one chunk never drops it.
@@ -56,6 +65,11 @@ class Listener:
         self._detach = detach
         self._pour: Callable[[bytes], None] | None = None
         self._pour_end: Callable[[], None] | None = None
+
+    @property
+    def is_payload(self) -> bool:
+        """Whether what it hears can be played as it comes: one track at the phone's own rate."""
+        return self.track != "both" and not self._upsamplers
 
     # Filled by the session
 
@@ -138,25 +152,26 @@ class Listener:
 
     def _chunk(self, samples: int) -> AudioChunk:
         start_samples = self._start_samples
-        data, filled_samples = self._take(samples)
+        channels, filled_samples = self._take(samples)
         dropped_samples, self._dropped_samples = self._dropped_samples, 0
         return AudioChunk(
             start_samples,
-            self._decoded(data),
+            self._decoded(channels),
             self._encoding,
-            2 if self.track == "both" else 1,
+            len(channels),
             dropped_samples // _SAMPLES_PER_MS,
             filled_samples // _SAMPLES_PER_MS,
+            self._rate_hz,
         )
 
-    def _take(self, samples: int) -> tuple[bytes, int]:
-        data = bytes(self._main[:samples])
+    def _take(self, samples: int) -> tuple[list[bytes], int]:
+        channels = [bytes(self._main[:samples])]
         del self._main[:samples]
         if self.track == "both":
-            data = g711.interleave_ulaw(data, bytes(self._other[:samples]))
+            channels.append(bytes(self._other[:samples]))
             del self._other[:samples]
         self._start_samples += samples
-        return data, self._filled_until(self._start_samples) if self._fills else 0
+        return channels, self._filled_until(self._start_samples) if self._fills else 0
 
     def _filled_until(self, end_samples: int) -> int:
         filled = 0
@@ -169,10 +184,21 @@ class Listener:
                 break
         return filled
 
-    def _decoded(self, data: bytes) -> bytes:
-        if self._encoding == "mulaw":
-            return data
-        pcm = g711.decode_ulaw(data)
+    def _decoded(self, channels: list[bytes]) -> bytes:
+        if self._upsamplers:
+            decoded = zip(self._upsamplers, channels, strict=True)
+            pcm = _interleaved([up.convert(g711.decode_ulaw(channel)) for up, channel in decoded])
+        else:
+            payload = channels[0] if len(channels) == 1 else g711.interleave_ulaw(*channels)
+            if self._encoding == "mulaw":
+                return payload
+            pcm = g711.decode_ulaw(payload)
         if self._encoding == "pcm16":
             return pcm
         return (np.frombuffer(pcm, "<i2").astype("<f4") / np.float32(32768)).tobytes()
+
+
+def _interleaved(channels: list[bytes]) -> bytes:
+    if len(channels) == 1:
+        return channels[0]
+    return np.stack([np.frombuffer(channel, "<i2") for channel in channels], axis=1).tobytes()

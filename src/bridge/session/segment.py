@@ -82,7 +82,7 @@ class Segment:
 
     def put(self, payload: bytes) -> None:
         """Queue μ-law."""
-        if self._fate != "playing":
+        if self._fate != "playing" or not payload:
             return
         self._waiting.append(payload)
         self.queued_samples += len(payload)

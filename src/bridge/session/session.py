@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from bridge.calls.call import Encoding, Playable, Playback, Track
 from bridge.calls.event import CallEvent, DigitPressed, MarkFate, MarkReached, StreamEnded, StreamStarted
-from bridge.calls.record import StreamCounters, StreamRecord
+from bridge.calls.record import StreamRecord
 from bridge.calls.socket import DirectSocket
 from bridge.clock import Clock
 from bridge.errors import CallEnded, CallReadOnly
@@ -20,17 +20,16 @@ from bridge.mediastream.server_side import Event, ServerStream, Violation
 from bridge.session.audio_path import AudioPath
 from bridge.session.event_log import EventLog
 from bridge.session.facts import CallFacts, EndReason, HangUp, SessionOptions
+from bridge.session.hang_up import hang_up
 from bridge.session.listener import Listener
 from bridge.session.playout import INTERNAL_MARK, Playout
 from bridge.session.segment import Segment
-from bridge.session.speaking import PlayEncoding, digit_tones, drive, pour, to_ulaw
+from bridge.session.speaking import PlayEncoding, Source, digit_tones, drive, pour
 from bridge.session.supervisor import supervise
 from bridge.sinks.sink import BoundSink
 from bridge.ticker import Ticker
 
 log = logging.getLogger(__name__)
-
-_CLOSE_AFTER_HANGUP_S: Final = 5.0
 
 
 class Session:
@@ -149,15 +148,7 @@ class Session:
 
     def count(self) -> None:
         """Bring the record's counters up to date."""
-        irregular = self.audio.inbound.irregular
-        self.record.counters = StreamCounters(
-            frames=self.audio.frames,
-            samples=self.audio.inbound.position_samples,
-            gaps=irregular.gaps,
-            filled_ms=irregular.filled_samples // 8,
-            duplicates=irregular.duplicates,
-            late=irregular.late,
-            re_anchors=irregular.re_anchors,
+        self.record.counters = self.audio.counters(
             violations=self.stream.counters.violations,
             underruns=self._playout.underruns,
             first_audio_ms=self.record.counters.first_audio_ms,
@@ -200,13 +191,19 @@ class Session:
         self,
         track: Track = "inbound",
         *,
+        rate_hz: int = 8000,
         chunk_ms: int = 20,
         encoding: Encoding = "pcm16",
         from_start: bool = False,
         max_queue_ms: int = 5000,
     ) -> Listener:
         listener = self.audio.listen(
-            track, chunk_ms=chunk_ms, encoding=encoding, from_start=from_start, max_queue_ms=max_queue_ms
+            track,
+            rate_hz=rate_hz,
+            chunk_ms=chunk_ms,
+            encoding=encoding,
+            from_start=from_start,
+            max_queue_ms=max_queue_ms,
         )
         if self.end_reason is not None:
             listener.end()
@@ -216,26 +213,23 @@ class Session:
         self,
         audio: Playable | AsyncIterator[Playable],
         *,
+        rate_hz: int = 8000,
         encoding: PlayEncoding = "pcm16",
         max_queue_ms: int | None = None,
         interruptible: bool = True,
     ) -> Playback:
         group = self._check_writable()
+        source = Source(encoding, rate_hz)
         segment = Segment(interruptible=interruptible, max_queue_ms=max_queue_ms)
-        if isinstance(audio, bytes | bytearray | memoryview):
-            segment.put(to_ulaw(bytes(audio), encoding))
-            segment.complete = True
-        elif isinstance(audio, Listener) and audio.track != "both":
-            self._playout.add(segment)
-            pour(audio, segment, self._playout)
-            return segment
-        elif isinstance(audio, AsyncIterator):
-            group.create_task(drive(audio, segment, self._playout, encoding), name=f"{self.sid} play")
-        else:
-            segment.put(to_ulaw(audio, encoding))
-            segment.complete = True
         self._playout.add(segment)
-        self._playout.release()
+        if isinstance(audio, Listener) and audio.is_payload:
+            pour(audio, segment, self._playout)
+        elif isinstance(audio, AsyncIterator):
+            group.create_task(drive(audio, segment, self._playout, source), name=f"{self.sid} play")
+        else:
+            segment.put(source.to_ulaw(audio) + source.finish())
+            segment.complete = True
+            self._playout.release()
         return segment
 
     async def clear(self) -> None:
@@ -267,14 +261,7 @@ class Session:
         if self.end_reason is not None:
             return
         self._hanging_up = True
-        # REST first: closing the socket makes Twilio log error 31921 (docs/api/errors/31921).
-        if await self._hang_up(self.sid):
-            try:
-                async with asyncio.timeout(_CLOSE_AFTER_HANGUP_S):
-                    await self._over.wait()
-            except TimeoutError:
-                log.warning("the call was hung up by REST but its stream goes on; closing the socket")
-        self._socket.close(1000, "call hung up")
+        await hang_up(self.sid, rest=self._hang_up, over=self._over, socket=self._socket)
 
     def close(self, reason: EndReason) -> None:
         """End the stream from our side: listeners finish, the socket is closed."""

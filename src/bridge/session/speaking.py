@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final, Literal
 
 from bridge.audio import g711, tone
+from bridge.audio.resample import Downsampler
 from bridge.calls.call import AudioChunk, Playable
 from bridge.session.listener import Listener
 from bridge.session.playout import Playout
@@ -22,24 +23,59 @@ PlayEncoding = Literal["pcm16", "mulaw"]
 _PAUSE_MS: Final = {"w": 500, "W": 1000}
 
 
-def to_ulaw(audio: Playable, encoding: PlayEncoding) -> bytes:
+class Source:
     """
-    Make μ-law of whatever is to be played.
+    Turns one ``play``'s audio into μ-law, keeping the resampling filter between its pieces.
 
     Raises:
-        ValueError: two channels, or half a sample.
+        AudioError: there is no such rate.
+        ValueError: μ-law at another rate than 8000.
 
     """
-    if isinstance(audio, AudioChunk):
-        if audio.channels != 1:
-            raise ValueError("a chunk of two channels cannot be played; listen to one track")
-        return audio.data if audio.encoding == "mulaw" else g711.encode_ulaw(audio.pcm)
-    return bytes(audio) if encoding == "mulaw" else g711.encode_ulaw(audio)
+
+    def __init__(self, encoding: PlayEncoding, rate_hz: int) -> None:
+        if encoding == "mulaw" and rate_hz != g711.SAMPLE_RATE_HZ:
+            raise ValueError(f"rate_hz is {rate_hz}: μ-law can be played at 8000 only")
+        self._encoding = encoding
+        self._rate_hz = rate_hz
+        self._filter = None if rate_hz == g711.SAMPLE_RATE_HZ else Downsampler(rate_hz)
+
+    def to_ulaw(self, audio: Playable) -> bytes:
+        """
+        Make μ-law of whatever is to be played; a chunk brings its own rate and encoding.
+
+        Raises:
+            ValueError: two channels, or half a sample.
+
+        """
+        if isinstance(audio, AudioChunk):
+            if audio.channels != 1:
+                raise ValueError("a chunk of two channels cannot be played; listen to one track")
+            if audio.encoding == "mulaw":
+                return audio.data
+            self._adopt(audio.rate_hz)
+            pcm = audio.pcm
+        elif self._encoding == "mulaw":
+            return bytes(audio)
+        else:
+            pcm = bytes(audio)
+        if self._filter is not None:
+            if len(pcm) % 2:
+                raise ValueError(f"pcm has {len(pcm)} bytes: 16-bit samples need an even number")
+            pcm = self._filter.convert(pcm)
+        return g711.encode_ulaw(pcm)
+
+    def finish(self) -> bytes:
+        """The end that the filter still holds."""
+        return b"" if self._filter is None else g711.encode_ulaw(self._filter.finish())
+
+    def _adopt(self, rate_hz: int) -> None:
+        if rate_hz != self._rate_hz:
+            self._rate_hz = rate_hz
+            self._filter = None if rate_hz == g711.SAMPLE_RATE_HZ else Downsampler(rate_hz)
 
 
-async def drive(
-    source: AsyncIterator[Playable], segment: Segment, playout: Playout, encoding: PlayEncoding
-) -> None:
+async def drive(audio: AsyncIterator[Playable], segment: Segment, playout: Playout, source: Source) -> None:
     """
     Feed a segment from its iterator until either ends.
 
@@ -50,11 +86,12 @@ async def drive(
     if task is not None:
         segment.when_ended(task.cancel)
     try:
-        async for audio in source:
-            segment.put(to_ulaw(audio, encoding))
+        async for piece in audio:
+            segment.put(source.to_ulaw(piece))
             playout.release()
             segment.trim()
             await segment.wait_for_room(_QUEUE_SAMPLES)
+        segment.put(source.finish())
     except (Exception, SystemExit) as error:  # noqa: BLE001
         log.warning("the audio being played failed: %s: %s", type(error).__name__, error)
         segment.fail(error)
@@ -62,11 +99,11 @@ async def drive(
         segment.when_ended(None)
         segment.complete = True
         playout.release()
-        await _close(source)
+        await _close(audio)
 
 
-async def _close(source: AsyncIterator[Playable]) -> None:
-    close = getattr(source, "aclose", None)
+async def _close(audio: AsyncIterator[Playable]) -> None:
+    close = getattr(audio, "aclose", None)
     if close is not None:
         try:
             await close()
