@@ -32,6 +32,7 @@ class Phone:
         self.twilio = TwilioStream(start)
         self.stream = ServerStream()
         self.clock = ManualClock()
+        self.ticker = Ticker(self.clock)
         self.socket = RecordingSocket()
         for message in self.twilio.open():
             self.stream.receive(message)
@@ -42,7 +43,7 @@ class Phone:
             stream=self.stream,
             socket=self.socket,
             clock=self.clock,
-            ticker=Ticker(self.clock),
+            ticker=self.ticker,
             options=SessionOptions(grace_s=grace_s),
             hang_up=self._hang_up,
         )

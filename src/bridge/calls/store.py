@@ -1,4 +1,4 @@
-"""Where records of calls are kept: an interface narrow enough for a database, memory behind it for now."""
+"""Where records of calls are kept: an interface narrow enough for a database, and one in memory."""
 
 from __future__ import annotations
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from bridge.audio.wav import WavWriter
 from bridge.calls.call import Call
+from bridge.sinks.recording_file import WRITER, create
 from bridge.sinks.sink import sink
 
 log = logging.getLogger(__name__)
 
 _CHUNK_MS: Final = 500
 """Twice a second, so that after a crash less than the last second is missing."""
-
-_writer: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bridge-recordings")
-"""One thread writes every recording: a slow disk delays files, never a call."""
 
 
 @sink("wav")
@@ -33,19 +29,19 @@ async def wav(call: Call, *, directory: Path | None = None, max_queue_ms: int = 
     loop = asyncio.get_running_loop()
     # Listening begins before the file is opened, so that a slow disk costs nothing of the start.
     chunks = call.listen("both", chunk_ms=_CHUNK_MS, from_start=True, max_queue_ms=max_queue_ms)
-    file = await loop.run_in_executor(_writer, _create, directory or Path("recordings"), call)
+    file = await loop.run_in_executor(WRITER, create, directory or Path("recordings"), call, ".wav")
     path = Path(file.name)
     call.add_recording(path)
     writer: WavWriter | None = None
     try:
-        writer = await loop.run_in_executor(_writer, lambda: WavWriter(file, channels=2))
+        writer = await loop.run_in_executor(WRITER, lambda: WavWriter(file, channels=2))
         async for chunk in chunks:
             if chunk.dropped_ms:
                 log.warning("the recording fell behind: %d ms became silence", chunk.dropped_ms)
             silence = bytes(chunk.dropped_ms * 8 * 4)
-            await loop.run_in_executor(_writer, _append, writer, silence + chunk.data)
+            await loop.run_in_executor(WRITER, _append, writer, silence + chunk.data)
     finally:
-        await asyncio.shield(loop.run_in_executor(_writer, _finish, writer, file))
+        await asyncio.shield(loop.run_in_executor(WRITER, _finish, writer, file))
         call.finish_recording(path)
     log.info("recorded %.2f s to %s", writer.frames / 8000, path)
 
@@ -59,22 +55,3 @@ def _finish(writer: WavWriter | None, file: BinaryIO) -> None:
     with file:
         if writer is not None:
             writer.close()
-
-
-def _create(directory: Path, call: Call) -> BinaryIO:
-    """Create a new file; a name that exists gets a number."""
-    directory.mkdir(parents=True, exist_ok=True)
-    started = call.started_at.strftime("%Y%m%dT%H%M%SZ")
-    stem = "_".join((started, _safe(call.sid), _safe(call.stream_sid)))
-    for number in range(1, 1000):
-        name = f"{stem}.wav" if number == 1 else f"{stem}_{number}.wav"
-        try:
-            return (directory / name).open("xb")
-        except FileExistsError:
-            continue
-    raise FileExistsError(f"a thousand recordings are named {stem}")
-
-
-def _safe(text: str) -> str:
-    """Only what is harmless in a file name, and not too much of it."""
-    return re.sub(r"[^A-Za-z0-9+.-]", "-", text)[:64].lstrip(".")
