@@ -33,6 +33,7 @@ from bridge.web.callbacks import callbacks_router, stream_callbacks_router
 from bridge.web.calls import calls_router
 from bridge.web.copy_queue import CopyQueue
 from bridge.web.incoming import incoming_router
+from bridge.web.live_audio import live_audio_router
 from bridge.web.media_stream import media_stream_router
 from bridge.web.operations import operations_router
 from bridge.web.origin import PublicAddress
@@ -234,5 +235,6 @@ def _routers(bridge: Bridge) -> list[APIRouter]:
             guard=bridge.app_gate,
             count=bridge.count,
         ),
+        live_audio_router(directory=bridge.directory, store=store, guard=bridge.app_gate),
         operations_router(directory=bridge.directory, version=__version__),
     ]

@@ -65,7 +65,7 @@ def test_the_delay_is_what_is_stated_and_at_most_2_ms(rate_hz: int) -> None:
     click = np.zeros(400, "<i2")
     click[100] = 30_000
     up = np.frombuffer(Upsampler(rate_hz).convert(click.tobytes()), "<i2").astype(float)
-    centre_ms = (up * np.arange(len(up))).sum() / up.sum() / rate_hz * 1000
+    centre_ms = float(np.dot(up, np.arange(len(up)))) / float(up.sum()) / rate_hz * 1000
     assert centre_ms - 12.5 == pytest.approx(DELAY_MS, abs=0.1)
     assert DELAY_MS <= 2
 

@@ -108,6 +108,16 @@ class WavWriter:
         return header + struct.pack("<4sI", b"data", self._data_bytes)
 
 
+def stream_header(sample_rate_hz: int, channels: int) -> bytes:
+    """The header of PCM16 whose end nobody knows yet; players take the largest size for that."""
+    unknown = 0xFFFF_FFFF
+    format_ = struct.pack(
+        "<HHIIHH", 1, channels, sample_rate_hz, sample_rate_hz * 2 * channels, 2 * channels, 16
+    )
+    head = struct.pack("<4sI4s", b"RIFF", unknown, b"WAVE") + _chunk(b"fmt ", format_)
+    return head + struct.pack("<4sI", b"data", unknown)
+
+
 def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack("<4sI", name, len(content)) + content
 
