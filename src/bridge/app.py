@@ -31,6 +31,7 @@ from bridge.web import problem
 from bridge.web.auth import AppGate, TwilioGate
 from bridge.web.callbacks import callbacks_router, stream_callbacks_router
 from bridge.web.calls import calls_router
+from bridge.web.control import control_router
 from bridge.web.copy_queue import CopyQueue
 from bridge.web.incoming import incoming_router
 from bridge.web.live_audio import live_audio_router
@@ -235,6 +236,7 @@ def _routers(bridge: Bridge) -> list[APIRouter]:
             guard=bridge.app_gate,
             count=bridge.count,
         ),
+        control_router(directory=bridge.directory, store=store, guard=bridge.app_gate),
         live_audio_router(directory=bridge.directory, store=store, guard=bridge.app_gate),
         operations_router(directory=bridge.directory, version=__version__),
     ]

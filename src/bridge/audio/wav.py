@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import struct
 import wave
+from collections.abc import Sequence
 from typing import BinaryIO, Final, Literal
 
 from bridge.audio import g711
@@ -130,18 +131,30 @@ def read_pcm(file: BinaryIO, *, sample_rate_hz: int = g711.SAMPLE_RATE_HZ) -> by
         AudioError: it is not a WAV file, or not of this shape; the message says how to convert it.
 
     """
+    return read_any_rate(file, (sample_rate_hz,))[0]
+
+
+def read_any_rate(file: BinaryIO, rates_hz: Sequence[int]) -> tuple[bytes, int]:
+    """
+    Read a mono PCM16 WAV file of one of these rates; gives the PCM and its rate.
+
+    Raises:
+        AudioError: as ``read_pcm``.
+
+    """
     try:
         with wave.open(file) as reader:
             shape = (reader.getnchannels(), reader.getsampwidth(), reader.getframerate())
             pcm: bytes = reader.readframes(reader.getnframes())
     except (wave.Error, EOFError) as error:
         raise AudioError(f"not a PCM WAV file ({error}); convert it: {_SOX}") from error
-    if shape != (1, 2, sample_rate_hz):
+    if shape[:2] != (1, 2) or shape[2] not in rates_hz:
+        wanted = " or ".join(map(str, rates_hz))
         raise AudioError(
             f"{shape[0]} channels of {8 * shape[1]} bits at {shape[2]} Hz, but 1 channel of 16 bits"
-            f" at {sample_rate_hz} Hz is needed; convert it: {_SOX}"
+            f" at {wanted} Hz is needed; convert it: {_SOX}"
         )
-    return pcm[: len(pcm) // 2 * 2]
+    return pcm[: len(pcm) // 2 * 2], shape[2]
 
 
 _SOX: Final = "sox in.wav -r 8000 -c 1 -b 16 out.wav"
