@@ -45,7 +45,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 def test_sinks_lists_what_ships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "sinks") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == ["echo", "file", "log", "null", "tone", "wav"]
+    assert [line.split()[0] for line in lines[1:7]] == ["echo", "file", "log", "null", "tone", "wav"]
     assert "max_queue_ms=400" in lines[1]
 
 
