@@ -30,7 +30,7 @@ SCOPES: list[dict[str, Any]] = []
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Echo; ``/refuse``, ``/deny``, ``/fail``, ``/silent``, and ``/close`` do as they say."""
+    """Echo; ``/refuse``, ``/deny``, ``/fail``, ``/silent``, ``/close`` and ``/flood`` do as they say."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
@@ -58,6 +58,13 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             "headers": [(b"x-greeting", b"hello")],
         }
     )
+    if path == "/flood":
+        try:
+            while True:
+                await send({"type": "websocket.send", "bytes": bytes(60_000)})
+        except OSError:
+            SEEN.append({"type": "websocket.disconnect", "code": "told"})
+            raise
     if path == "/close":
         await send({"type": "websocket.close", "code": 3999, "reason": "enough"})
     while True:
@@ -276,6 +283,11 @@ class TestSection7Closing:
         await client.frame()
         client.writer.transport.abort()
         assert (await disconnected())["code"] == 1006
+
+    async def test_a_peer_that_closes_but_never_reads_is_told_and_let_go(self, port: int) -> None:
+        client = await RawClient.opened(port, "/flood")
+        client.send(frame(CLOSE, b"\x03\xe8"))
+        assert (await disconnected())["code"] == "told", "at the close, not when TCP gives up"
 
     async def test_the_application_s_own_close_waits_for_the_answer(self, port: int) -> None:
         async with connect(f"ws://127.0.0.1:{port}/close") as socket:

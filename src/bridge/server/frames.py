@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 _LINGER_S: Final = 10.0
+_SMALL: Final = 2048
+_HEADER_BYTES: Final = 14
+"""Room for the longest frame header."""
 _LEGAL_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
 """Section 7.4 and the registry it founds; picows lets 0, 1006 and those from 5000 on through."""
 _new_decoder: Final = codecs.getincrementaldecoder("utf-8")
@@ -139,8 +142,16 @@ class Frames(WSListener):
 
     def send(self, message: bytes | str, *, text: bool) -> None:
         """Send one message; nothing happens on a closed connection."""
-        if self.transport is not None:
-            self.transport.send(TEXT if text else BINARY, message)
+        if self.transport is None:
+            return
+        kind = TEXT if text else BINARY
+        if len(message) <= _SMALL:
+            self.transport.send(kind, message)
+            return
+        # picows would use writelines, which in CPython before 3.12.8 and 3.13.1 never pauses the writer
+        # (CVE-2024-12254): a peer that does not read would fill our memory.
+        data = message.encode() if isinstance(message, str) else message
+        self.transport.send_reuse_external_bytearray(kind, bytearray(_HEADER_BYTES) + data, _HEADER_BYTES)
 
     def ping(self) -> None:
         """Ask for a sign of life."""
