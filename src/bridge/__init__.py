@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bridge.calls.call import AudioChunk, Call, Playback
-    from bridge.calls.event import CallEvent, DigitPressed, MarkReached, StreamEnded, StreamStarted
+    from bridge.calls.event import (
+        CallEvent,
+        DigitPressed,
+        MachineDetected,
+        MarkReached,
+        SpeechStarted,
+        SpeechStopped,
+        StateChanged,
+        StreamEnded,
+        StreamStarted,
+    )
     from bridge.errors import BridgeError, CallEnded, CallReadOnly
     from bridge.sinks.sink import sink
 
@@ -27,8 +37,12 @@ _HOMES = {
     "CallEvent": "bridge.calls.event",
     "CallReadOnly": "bridge.errors",
     "DigitPressed": "bridge.calls.event",
+    "MachineDetected": "bridge.calls.event",
     "MarkReached": "bridge.calls.event",
     "Playback": "bridge.calls.call",
+    "SpeechStarted": "bridge.calls.event",
+    "SpeechStopped": "bridge.calls.event",
+    "StateChanged": "bridge.calls.event",
     "StreamEnded": "bridge.calls.event",
     "StreamStarted": "bridge.calls.event",
     "sink": "bridge.sinks.sink",
@@ -42,8 +56,12 @@ __all__ = [
     "CallEvent",
     "CallReadOnly",
     "DigitPressed",
+    "MachineDetected",
     "MarkReached",
     "Playback",
+    "SpeechStarted",
+    "SpeechStopped",
+    "StateChanged",
     "StreamEnded",
     "StreamStarted",
     "__version__",

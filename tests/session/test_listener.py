@@ -28,6 +28,7 @@ def listener(
         max_queue_ms=max_queue_ms,
         start_samples=start_samples,
         detach=lambda _: None,
+        count_dropped=lambda _: None,
     )
 
 

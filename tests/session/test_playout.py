@@ -12,10 +12,25 @@ from bridge.mediastream.server_side import ServerStream
 from bridge.mediastream.twilio_side import TwilioStream
 from bridge.session.playout import Playout
 from bridge.session.segment import Segment
+from bridge.session.track import OutboundTrack
 from bridge.testing import ManualClock, RecordingSocket
 from bridge.ticker import Ticker
 
 START = wire.StartBody("AC" + "0" * 32, "CA" + "0" * 32, "MZ" + "0" * 32)
+
+
+class Heard(OutboundTrack):
+    """The outbound track, told to the stage."""
+
+    def __init__(self, stage: "Stage") -> None:
+        super().__init__(8000)
+        self.stage = stage
+
+    def heard(self, payload: bytes) -> None:
+        self.stage.spoken += payload
+
+    def cut(self) -> None:
+        self.stage.told.append("cut")
 
 
 class Stage:
@@ -36,14 +51,9 @@ class Stage:
             clock=self.clock,
             ticker=self.ticker,
             lead_ms=lead_ms,
+            track=Heard(self),
             observer=self,
         )
-
-    def heard(self, payload: bytes) -> None:
-        self.spoken += payload
-
-    def cut(self) -> None:
-        self.told.append("cut")
 
     def reached(self, name: str, fate: str) -> None:
         self.told.append((name, fate))

@@ -368,7 +368,7 @@ async def test_a_listener_that_was_left_costs_nothing_any_more() -> None:
 async def test_the_outbound_track_is_bounded_when_no_frames_come() -> None:
     phone = Phone()
     for _ in range(100):
-        phone.session.heard(bytes(8000))
+        phone.session.audio.sent.heard(bytes(8000))
     assert len(phone.session.audio.sent._ahead) <= 12 * 8000
 
 

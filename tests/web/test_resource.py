@@ -25,11 +25,13 @@ def ended_call() -> CallRecord:
         re_anchors=4,
         violations=5,
         underruns=6,
+        dropped_ms=7,
         first_audio_ms=57,
     )
     stream = StreamRecord(STREAM, NOW, NOW + timedelta(seconds=2), "stop", counters)
     stream.recordings.append(Path("recordings/a.wav"))
     stream.sinks["wav"] = "done"
+    stream.losses["http"] = 40
     record.add_stream(stream)
     record.status_copy = CallbackCopy("https://user:secret@h/")
     record.apply(CallUpdate(CALL, "completed", NOW + timedelta(seconds=3), 0, 2, 200, "human"))
@@ -70,9 +72,11 @@ def test_an_ended_call() -> None:
                 "re_anchors": 4,
                 "violations": 5,
                 "underruns": 6,
+                "dropped_ms": 7,
                 "first_audio_ms": 57,
                 "recordings": ["a.wav"],
                 "sinks": {"wav": "done"},
+                "losses": {"http": 40},
             }
         ],
     }

@@ -230,6 +230,10 @@ class Call(Protocol):
         """Tell the record that a file is complete; until then it is not served."""
         ...
 
+    def add_loss(self, destination: str, lost_ms: int) -> None:
+        """Tell the record how much audio did not reach where it was to go; adds up per destination."""
+        ...
+
     def events(self) -> AsyncIterator[CallEvent]:
         """Everything that happened since the call's start and will happen, in order."""
         ...

@@ -39,6 +39,50 @@ class MarkReached(CallEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechStarted(CallEvent):
+    """The phone's side began to talk; told while somebody reads the call's events."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped(CallEvent):
+    """
+    The phone's side has stopped talking.
+
+    Attributes:
+        spoken_ms: How long it talked.
+
+    """
+
+    spoken_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineDetected(CallEvent):
+    """
+    Machine detection has a result.
+
+    Attributes:
+        answered_by: ``human``, ``machine_start``, ``machine_end_beep`` … as Twilio writes it.
+
+    """
+
+    answered_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(CallEvent):
+    """
+    The carrier reports the call's state.
+
+    Attributes:
+        status: ``in-progress``, ``completed`` … as in the call's record.
+
+    """
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStarted(CallEvent):
     """The media stream is open; always number 1."""
 

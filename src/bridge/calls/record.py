@@ -59,6 +59,7 @@ class StreamCounters:
         re_anchors: Jumps of the timestamp that were taken as they came, never filled.
         violations: Messages that broke the protocol and were ignored.
         underruns: How often the phone ran dry inside something that was being played.
+        dropped_ms: Audio that listeners lost because they read too slowly, added up over all of them.
         first_audio_ms: From the socket's opening to the first media message; ``None`` if none came.
 
     """
@@ -72,6 +73,7 @@ class StreamCounters:
     re_anchors: int = 0
     violations: int = 0
     underruns: int = 0
+    dropped_ms: int = 0
     first_audio_ms: int | None = None
 
 
@@ -89,6 +91,7 @@ class StreamRecord:
         recordings: Files written of it, in the order in which they were opened.
         unfinished: Those of them that are still being written.
         sinks: What became of each sink: ``"running"``, ``"done"`` or an error's one line.
+        losses: Milliseconds of audio that did not reach where they were to go, by destination.
 
     """
 
@@ -100,6 +103,7 @@ class StreamRecord:
     recordings: list[Path] = field(default_factory=list)
     unfinished: set[Path] = field(default_factory=set)
     sinks: dict[str, str] = field(default_factory=dict)
+    losses: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class AudioPath:
         self._listeners: tuple[ReferenceType[Listener], ...] = ()
         self._on_first = on_first
         self._preroll_ms = preroll_ms
+        self._dropped_samples = 0
         self._inbound_preroll = PreRoll(preroll_ms * 8)
         self._outbound_preroll = PreRoll(preroll_ms * 8)
 
@@ -101,6 +102,7 @@ class AudioPath:
             max_queue_ms=max_queue_ms,
             start_samples=self.inbound.position_samples - len(left),
             detach=self._detach,
+            count_dropped=self._count_dropped,
         )
         if left:
             listener.push(right if track == "outbound" else left, right if track == "both" else None)
@@ -110,6 +112,9 @@ class AudioPath:
 
     def _forget(self, reference: ReferenceType[Listener]) -> None:
         self._listeners = tuple(other for other in self._listeners if other is not reference)
+
+    def _count_dropped(self, samples: int) -> None:
+        self._dropped_samples += samples
 
     def _detach(self, listener: Listener) -> None:
         self._listeners = tuple(other for other in self._listeners if other() is not listener)
@@ -127,6 +132,7 @@ class AudioPath:
             re_anchors=irregular.re_anchors,
             violations=violations,
             underruns=underruns,
+            dropped_ms=self._dropped_samples // 8,
             first_audio_ms=first_audio_ms,
         )
 

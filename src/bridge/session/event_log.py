@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from bridge.calls.event import CallEvent
@@ -18,24 +18,28 @@ class EventLog:
     The events of one call.
 
     Bound: the last 1,000 are kept; a reader that falls further behind is ended with ``ListenerOverflow``.
+
+    Args:
+        publish: Is told every event too.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, publish: Callable[[CallEvent], None]) -> None:
+        self._publish = publish
         self._events: deque[CallEvent] = deque(maxlen=MAX_EVENTS)
         self._last_number = 0
         self._ended = False
         self._news = asyncio.Event()
 
-    @property
-    def next_number(self) -> int:
-        """The number of the event that comes next."""
-        return self._last_number + 1
-
-    def add(self, event: CallEvent) -> None:
-        """Append an event, numbered ``next_number``, and wake the readers."""
-        self._last_number = event.number
+    def add(self, build: Callable[[int], CallEvent]) -> None:
+        """Append the event that ``build`` makes of its number and wake the readers; none after the end."""
+        if self._ended:
+            return
+        self._last_number += 1
+        event = build(self._last_number)
         self._events.append(event)
         self._wake()
+        self._publish(event)
 
     def end(self) -> None:
         """No more events will come; readers end after the last."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
+
+from bridge.mediastream.messages import StartBody
 
 EndReason = Literal["stop", "lost", "hangup", "shutdown", "stalled"]
 HangUp = Callable[[str], Awaitable[bool]]
@@ -29,3 +32,40 @@ class SessionOptions:
     lead_ms: int = 200
     preroll_ms: int = 3000
     grace_s: float = 10.0
+
+
+class Identity:
+    """Who talks to whom on which stream, as a sink sees it; see ``calls.Call``."""
+
+    def __init__(self, facts: CallFacts, start: StartBody, started_at: datetime) -> None:
+        self.facts: Final = facts
+        self.start: Final = start
+        self._started_at: Final = started_at
+
+    @property
+    def sid(self) -> str:
+        return self.facts.sid
+
+    @property
+    def stream_sid(self) -> str:
+        return self.start.streamSid
+
+    @property
+    def from_(self) -> str:
+        return self.facts.from_
+
+    @property
+    def to(self) -> str:
+        return self.facts.to
+
+    @property
+    def direction(self) -> Literal["incoming", "placed"]:
+        return self.facts.direction
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        return self.facts.parameters or {}
+
+    @property
+    def started_at(self) -> datetime:
+        return self._started_at

@@ -34,6 +34,7 @@ class Listener:
         max_queue_ms: int,
         start_samples: int,
         detach: Callable[[Listener], None],
+        count_dropped: Callable[[int], None],
     ) -> None:
         if not 1 <= chunk_ms <= 60_000:
             raise ValueError(f"chunk_ms is {chunk_ms}: it must be from 1 to 60000")
@@ -63,6 +64,7 @@ class Listener:
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._detach = detach
+        self._count_dropped = count_dropped
         self._pour: Callable[[bytes], None] | None = None
         self._pour_end: Callable[[], None] | None = None
 
@@ -121,6 +123,7 @@ class Listener:
         samples = chunks * self._chunk_samples
         self._take(samples)
         self._dropped_samples += samples
+        self._count_dropped(samples)
 
     # Read by the sink
 

@@ -20,6 +20,7 @@ from bridge.clock import Clock
 from bridge.mediastream.server_side import ServerStream
 from bridge.session.ledger import RATE_HZ, Ledger, Piece
 from bridge.session.segment import Segment
+from bridge.session.track import OutboundTrack
 from bridge.ticker import FRAME_S, Ticker
 
 INTERNAL_MARK: Final = "bridge:"
@@ -47,14 +48,6 @@ class _UserMark:
 class PlayoutObserver(Protocol):
     """Who is told what happens to the phone's audio; the session."""
 
-    def heard(self, payload: bytes) -> None:
-        """This was sent and will be heard after all that was sent before."""
-        ...
-
-    def cut(self) -> None:
-        """A ``clear`` was sent: what was sent and not heard yet never will be."""
-        ...
-
     def reached(self, name: str, fate: MarkFate) -> None:
         """A user's mark was reached or cleared."""
         ...
@@ -72,6 +65,7 @@ class Playout:
         stream: Makes the messages.
         socket: Takes them.
         lead_ms: How far ahead of real time audio is sent.
+        track: Gets what the phone will hear.
         observer: Is told what happens.
 
     Attributes:
@@ -87,6 +81,7 @@ class Playout:
         clock: Clock,
         ticker: Ticker,
         lead_ms: int,
+        track: OutboundTrack,
         observer: PlayoutObserver,
     ) -> None:
         self._stream = stream
@@ -95,6 +90,7 @@ class Playout:
         self._ticker = ticker
         self._lead_s: Final = lead_ms / 1000
         self._message_samples: Final = min(_MESSAGE_SAMPLES, lead_ms * RATE_HZ // 2000)
+        self._track = track
         self._observer = observer
         self._queue: deque[Segment | _UserMark] = deque()
         self._ledger: Final = Ledger()
@@ -122,7 +118,7 @@ class Playout:
         """Drop what is sent or queued and may be interrupted; the rest of what may not is sent again."""
         cut = self._ledger.cut(self._clock.now_s())
         self._socket.send(self._stream.clear())
-        self._observer.cut()
+        self._track.cut()
         self._started = None
         for mark in self._marks.values():
             # All before it was heard: its echo is only on its way. Otherwise that echo means nothing.
@@ -223,7 +219,7 @@ class Playout:
             return False
         payload = segment.take(min(waiting, room_samples))
         self._socket.send(self._stream.play(payload))
-        self._observer.heard(payload)
+        self._track.heard(payload)
         self._ledger.settle(now_s)
         self._ledger.send(segment, payload)
         self._started = segment

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from bridge.calls.call import Encoding, Playable, Playback, Track
-from bridge.calls.event import CallEvent, DigitPressed, MarkFate, MarkReached, StreamEnded, StreamStarted
+from bridge.calls.event import (
+    CallEvent,
+    DigitPressed,
+    MachineDetected,
+    MarkFate,
+    MarkReached,
+    StateChanged,
+    StreamEnded,
+    StreamStarted,
+)
 from bridge.calls.record import StreamRecord
 from bridge.calls.socket import DirectSocket
 from bridge.clock import Clock
@@ -19,20 +27,20 @@ from bridge.mediastream import messages as wire
 from bridge.mediastream.server_side import Event, ServerStream, Violation
 from bridge.session.audio_path import AudioPath
 from bridge.session.event_log import EventLog
-from bridge.session.facts import CallFacts, EndReason, HangUp, SessionOptions
+from bridge.session.facts import CallFacts, EndReason, HangUp, Identity, SessionOptions
 from bridge.session.hang_up import hang_up
 from bridge.session.listener import Listener
 from bridge.session.playout import INTERNAL_MARK, Playout
 from bridge.session.segment import Segment
 from bridge.session.speaking import PlayEncoding, Source, digit_tones, drive, pour
-from bridge.session.supervisor import supervise
+from bridge.session.supervisor import run_sinks
 from bridge.sinks.sink import BoundSink
 from bridge.ticker import Ticker
 
 log = logging.getLogger(__name__)
 
 
-class Session:
+class Session(Identity):
     """
     One live call; implements ``calls.Call``.
 
@@ -41,6 +49,7 @@ class Session:
         stream: The protocol, already OPEN.
         socket: The way back to the carrier.
         hang_up: Ends the call by REST.
+        publish: Is told every event of the call.
 
     """
 
@@ -54,13 +63,13 @@ class Session:
         ticker: Ticker,
         options: SessionOptions,
         hang_up: HangUp,
+        publish: Callable[[CallEvent], None] = lambda _: None,
     ) -> None:
         if stream.start is None:
             raise ValueError("a session needs an open stream")
-        self.facts: Final = facts
-        self.start: Final = stream.start
+        super().__init__(facts, stream.start, clock.utc())
         self.stream: Final = stream
-        self.record: Final = StreamRecord(stream.start.streamSid, clock.utc())
+        self.record: Final = StreamRecord(self.stream_sid, self.started_at)
         self.audio: Final = AudioPath(preroll_ms=options.preroll_ms, on_first=self._note_first_audio)
         self.end_reason: EndReason | None = None
         self.on_end: Callable[[], None] = lambda: None
@@ -70,48 +79,24 @@ class Session:
         self._grace_s: Final = options.grace_s
         self._hang_up: Final = hang_up
         self._hanging_up = False
-        self._log: Final = EventLog()
+        self._log: Final = EventLog(publish)
         self._over: Final = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._playout: Final = Playout(
-            stream=stream, socket=socket, clock=clock, ticker=ticker, lead_ms=options.lead_ms, observer=self
+            stream=stream,
+            socket=socket,
+            clock=clock,
+            ticker=ticker,
+            lead_ms=options.lead_ms,
+            track=self.audio.sent,
+            observer=self,
         )
-        self._log.add(StreamStarted(1, 0, self.start.streamSid))
-
-    # Facts, as a sink sees them
-
-    @property
-    def sid(self) -> str:
-        return self.facts.sid
-
-    @property
-    def stream_sid(self) -> str:
-        return self.start.streamSid
-
-    @property
-    def from_(self) -> str:
-        return self.facts.from_
-
-    @property
-    def to(self) -> str:
-        return self.facts.to
-
-    @property
-    def direction(self) -> Literal["incoming", "placed"]:
-        return self.facts.direction
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        return self.facts.parameters or {}
+        self._happened(StreamStarted, self.start.streamSid)
 
     @property
     def at_ms(self) -> int:
         """How far the inbound track has come."""
         return self.audio.inbound.position_samples // 8
-
-    @property
-    def started_at(self) -> datetime:
-        return self.record.started_at
 
     # Messages of the stream; everything here is synchronous
 
@@ -125,7 +110,7 @@ class Session:
             if event.mark.name.startswith(INTERNAL_MARK):
                 self._playout.echoed(event.mark.name)
         elif type(event) is wire.Dtmf:
-            self._add(lambda number, at_ms: DigitPressed(number, at_ms, event.dtmf.digit))
+            self._happened(DigitPressed, event.dtmf.digit)
         elif type(event) is wire.Stop:
             self.end("stop")
         elif type(event) is Violation:
@@ -137,7 +122,7 @@ class Session:
             return
         self.end_reason = "hangup" if self._hanging_up and reason in ("stop", "lost") else reason
         self._playout.end()
-        self._add(lambda number, at_ms: StreamEnded(number, at_ms, str(self.end_reason)))
+        self._happened(StreamEnded, self.end_reason)
         self._log.end()
         self.audio.end()
         self.record.ended_at = self._clock.utc()
@@ -158,8 +143,18 @@ class Session:
         waited_s = self._clock.now_s() - self._opened_s
         self.record.counters.first_audio_ms = round(waited_s * 1000)
 
-    def _add(self, build: Callable[[int, int], CallEvent]) -> None:
-        self._log.add(build(self._log.next_number, self.at_ms))
+    def _happened(self, kind: Callable[..., CallEvent], *details: object) -> None:
+        self._log.add(lambda number: kind(number, self.at_ms, *details))
+
+    # What the carrier tells by other ways than the stream
+
+    def note_status(self, status: str) -> None:
+        """The carrier reports the call's state."""
+        self._happened(StateChanged, status)
+
+    def note_answered_by(self, answered_by: str) -> None:
+        """Machine detection has a result."""
+        self._happened(MachineDetected, answered_by)
 
     async def run(self, sinks: Sequence[BoundSink]) -> None:
         """
@@ -169,20 +164,15 @@ class Session:
         """
         async with asyncio.TaskGroup() as group:
             self._tasks = group
-            running = [
-                group.create_task(
-                    supervise(sink, self, self.record.sinks, self._clock), name=f"{self.sid} {sink.label}"
-                )
-                for sink in sinks
-            ]
-            await self._over.wait()
-            if running:
-                _, late = await asyncio.wait(running, timeout=self._grace_s)
-                for task in late:
-                    log.warning(
-                        "%s is cancelled: not finished %g s after the call", task.get_name(), self._grace_s
-                    )
-                    task.cancel()
+            await run_sinks(
+                sinks,
+                self,
+                group=group,
+                record=self.record,
+                over=self._over,
+                clock=self._clock,
+                grace_s=self._grace_s,
+            )
             self._tasks = None
 
     # What sinks may ask for
@@ -250,6 +240,10 @@ class Session:
     def finish_recording(self, path: Path) -> None:
         self.record.unfinished.discard(path)
 
+    def add_loss(self, destination: str, lost_ms: int) -> None:
+        losses = self.record.losses
+        losses[destination] = losses.get(destination, 0) + lost_ms
+
     def events(self) -> AsyncIterator[CallEvent]:
         return self._log.read()
 
@@ -278,14 +272,8 @@ class Session:
 
     # What the playout tells (PlayoutObserver)
 
-    def heard(self, payload: bytes) -> None:
-        self.audio.sent.heard(payload)
-
-    def cut(self) -> None:
-        self.audio.sent.cut()
-
     def reached(self, name: str, fate: MarkFate) -> None:
-        self._add(lambda number, at_ms: MarkReached(number, at_ms, name, fate))
+        self._happened(MarkReached, name, fate)
 
     def stalled(self) -> None:
         if self.end_reason is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from bridge.calls.call import Call
+from bridge.calls.record import StreamRecord
 from bridge.clock import Clock
 from bridge.errors import CallEnded
 from bridge.sinks.sink import BoundSink
@@ -44,3 +46,27 @@ async def supervise(sink: BoundSink, call: Call, outcomes: dict[str, str], clock
     except asyncio.CancelledError:
         outcomes[sink.label] = "cancelled"
         raise
+
+
+async def run_sinks(
+    sinks: Sequence[BoundSink],
+    call: Call,
+    *,
+    group: asyncio.TaskGroup,
+    record: StreamRecord,
+    over: asyncio.Event,
+    clock: Clock,
+    grace_s: float,
+) -> None:
+    """Run the sinks until the stream is ``over`` and they have finished, or their grace is."""
+    running = [
+        group.create_task(supervise(sink, call, record.sinks, clock), name=f"{call.sid} {sink.label}")
+        for sink in sinks
+    ]
+    await over.wait()
+    if not running:
+        return
+    _, late = await asyncio.wait(running, timeout=grace_s)
+    for task in late:
+        log.warning("%s is cancelled: not finished %g s after the call", task.get_name(), grace_s)
+        task.cancel()

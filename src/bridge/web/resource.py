@@ -27,9 +27,11 @@ class StreamResource(BaseModel):
     re_anchors: int = Field(description="jumps of the stream's clock")
     violations: int = Field(description="messages that broke the protocol and were ignored")
     underruns: int = Field(description="times the phone ran dry inside something that was being played")
+    dropped_ms: int = Field(description="audio that slow listeners lost, added up over all of them")
     first_audio_ms: int | None = Field(description="from the socket's opening to the first audio")
     recordings: list[str] = Field(description="names of the files written of it")
     sinks: dict[str, str] = Field(description="what became of each sink")
+    losses: dict[str, int] = Field(description="milliseconds that did not reach where they were to go")
 
     @classmethod
     def of(cls, stream: StreamRecord) -> StreamResource:
@@ -49,9 +51,11 @@ class StreamResource(BaseModel):
             re_anchors=counters.re_anchors,
             violations=counters.violations,
             underruns=counters.underruns,
+            dropped_ms=counters.dropped_ms,
             first_audio_ms=counters.first_audio_ms,
             recordings=[path.name for path in stream.recordings],
             sinks=dict(stream.sinks),
+            losses=dict(stream.losses),
         )
 
 
