@@ -27,8 +27,7 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
-    def now_s(self) -> float:
-        return time.monotonic()
+    now_s = staticmethod(time.monotonic)
 
     def utc(self) -> datetime:
         return datetime.now(UTC)

@@ -1,6 +1,7 @@
 """Reading a call's audio: chunks, bounds, fills, encodings, ends."""
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,6 +12,19 @@ from bridge.session.listener import Listener
 from bridge.testing import settle
 
 FRAME = bytes(range(160))
+
+
+class Nobody:
+    """Fills no listener, and does not care."""
+
+    def detach(self, listener: Listener) -> None:
+        pass
+
+    def poured(self, listener: Listener, take: Callable[[bytes], None]) -> None:
+        pass
+
+    def dropped(self, samples: int) -> None:
+        pass
 
 
 def listener(
@@ -27,8 +41,7 @@ def listener(
         encoding=encoding,
         max_queue_ms=max_queue_ms,
         start_samples=start_samples,
-        detach=lambda _: None,
-        count_dropped=lambda _: None,
+        owner=Nobody(),
     )
 
 

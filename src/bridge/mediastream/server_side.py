@@ -20,6 +20,7 @@ Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages.
 from __future__ import annotations
 
 import enum
+from binascii import b2a_base64
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,6 +83,7 @@ class ServerStream:
         self.counters = Counters()
         self._max_message_bytes: Final = max_message_bytes
         self._stream_sid = ""
+        self._open_sid: str | None = None
         self._last_sequence = 0
         self._last_other = 0
         self._play_prefix = b""
@@ -100,9 +102,13 @@ class ServerStream:
             message = wire.decode_from_twilio(data)
         except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
             return self._undecodable(data, error)
-        if type(message) is wire.Media:
-            return self._media(message)
-        return self._other(message)
+        if type(message) is not wire.Media:
+            return self._other(message)
+        sequence = message.sequenceNumber
+        if sequence == self._last_sequence + 1 and message.streamSid == self._open_sid:
+            self._last_sequence = sequence
+            return message
+        return self._media(message)
 
     def receive_binary(self, size_bytes: int) -> Violation:
         """A binary message arrived: Twilio sends text only."""
@@ -113,6 +119,7 @@ class ServerStream:
         )
 
     def _media(self, message: wire.Media) -> Event:
+        """Audio that is not simply the next."""
         if self.state is not State.OPEN:
             return self._out_of_order("media")
         if message.streamSid != self._stream_sid:
@@ -144,6 +151,7 @@ class ServerStream:
         self._follow(sequence)
         if type(message) is wire.Stop:
             self.state = State.STOPPED
+            self._open_sid = None
         elif sequence and sequence == self._last_other:
             # An exact repeat only: whoever numbers in another way must not lose a digit or a mark.
             return self._violation("duplicate", f"{name} repeats sequence number {sequence}")
@@ -168,7 +176,7 @@ class ServerStream:
             )
         self.state = State.OPEN
         self.start = body
-        self._stream_sid = body.streamSid
+        self._stream_sid = self._open_sid = body.streamSid
         self._last_sequence = message.sequenceNumber
         self._play_prefix = wire.encode_play_prefix(body.streamSid)
         return message
@@ -226,7 +234,7 @@ class ServerStream:
         """
         if self.state is not State.OPEN:
             raise self._not_open("play")
-        return wire.encode_play(self._play_prefix, payload)
+        return b'%b%b"}}' % (self._play_prefix, b2a_base64(payload, newline=False))
 
     def mark(self, name: str) -> bytes:
         """The message that sets a mark. Raises ``LocalStreamError`` if the stream is not open."""

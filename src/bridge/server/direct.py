@@ -9,9 +9,6 @@ from typing import Any, Final
 from bridge.server.frames import Frames
 from bridge.server.message_queue import MessageQueue
 
-_MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
-"""Playout holds back long before this; whoever gets here anyway would eat all memory."""
-
 
 class Direct:
     """
@@ -20,12 +17,14 @@ class Direct:
     Attributes:
         taker: Gets ``text(str)`` and ``binary(size_bytes)`` for each message, synchronously; ``None``
             until ``carry``.
+        send: Sends one text message; nothing happens on a closed socket.
 
     """
 
     def __init__(self, frames: Frames, messages: MessageQueue, close: Callable[[int, str], None]) -> None:
         self.taker: Any = None
         self._frames = frames
+        self.send: Final = frames.send_text
         self._messages = messages
         self._close = close
         self._over = asyncio.Event()
@@ -37,11 +36,6 @@ class Direct:
     @property
     def is_open(self) -> bool:
         return self._frames.is_open
-
-    def send(self, message: bytes) -> None:
-        if self._frames.unsent_bytes > _MAX_UNSENT_BYTES:
-            self._frames.fail(1008, "not reading")
-        self._frames.send(message, text=True)
 
     def close(self, code: int, reason: str) -> None:
         self._close(code, reason)
@@ -60,4 +54,5 @@ class Direct:
             else:
                 taker.binary(len(message["bytes"]))
         self.taker = taker
+        self._frames.on_text = taker.text
         await self._over.wait()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import logging
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -21,6 +22,8 @@ TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINU
 PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 _LINGER_S: Final = 10.0
 _SMALL: Final = 2048
+MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
+"""Whoever sends without waiting must hold back long before this; beyond it would eat all memory."""
 _HEADER_BYTES: Final = 14
 """Room for the longest frame header."""
 _LEGAL_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
@@ -66,11 +69,15 @@ class Frames(WSListener):
 
     Attributes:
         count: How many frames came; it stands still when the peer has vanished.
+        on_text: Takes each text message; the handler's ``text`` unless somebody shortens the way.
+        is_congested: More waits to be sent than the transport's high-water mark.
 
     """
 
     def __init__(self, handler: MessageHandler, max_message_bytes: int) -> None:
         self.count = 0
+        self.on_text: Callable[[str], None] = handler.text
+        self.is_congested = False
         self.transport: WSTransport | None = None
         self._handler = handler
         self._max_message_bytes = max_message_bytes
@@ -97,7 +104,7 @@ class Frames(WSListener):
                 if frame.payload_size > self._max_message_bytes:
                     self._too_big()
                     return
-                self._handler.text(frame.get_payload_as_utf8_text())
+                self.on_text(frame.get_payload_as_utf8_text())
             elif kind is PING:
                 transport.send_pong(frame.get_payload_as_bytes())
             elif kind is CLOSE:
@@ -128,8 +135,8 @@ class Frames(WSListener):
 
     @property
     def unsent_bytes(self) -> int:
-        """What the kernel has not taken yet."""
-        if self.transport is None:
+        """What the kernel has not taken yet; not asked for, and 0, below the transport's high-water mark."""
+        if not self.is_congested or self.transport is None:
             return 0
         size_bytes: int = self.transport.underlying_transport.get_write_buffer_size()
         return size_bytes
@@ -139,6 +146,15 @@ class Frames(WSListener):
         """False once either side has begun to close."""
         transport = self.transport
         return transport is not None and not (transport.is_close_frame_sent or transport.is_disconnected)
+
+    def send_text(self, message: bytes) -> None:
+        """Send one text message the shortest way; nothing happens on a closed connection."""
+        if self.transport is not None and len(message) <= _SMALL and not self.is_congested:
+            self.transport.send(TEXT, message)
+            return
+        if self.unsent_bytes > MAX_UNSENT_BYTES:
+            self.fail(1008, "not reading")
+        self.send(message, text=True)
 
     def send(self, message: bytes | str, *, text: bool) -> None:
         """Send one message; nothing happens on a closed connection."""
@@ -166,9 +182,11 @@ class Frames(WSListener):
         return True
 
     def pause_writing(self) -> None:
+        self.is_congested = True
         self._handler.pause_writing()
 
     def resume_writing(self) -> None:
+        self.is_congested = False
         self._handler.resume_writing()
 
     def fail(self, code: int, reason: str) -> None:
@@ -213,7 +231,7 @@ class Frames(WSListener):
             self._handler.binary(data)
             return
         text, self._decoder, self._text = "".join(self._text), None, []
-        self._handler.text(text)
+        self.on_text(text)
 
     def _too_big(self) -> None:
         self.fail(1009, f"a message has more than {self._max_message_bytes} bytes")

@@ -224,10 +224,7 @@ class WebSocketProtocol(asyncio.Protocol):
         )
 
     def text(self, data: str) -> None:
-        if self._direct is not None and self._direct.taker is not None:
-            self._direct.taker.text(data)
-        else:
-            self._messages.put({"type": "websocket.receive", "text": data}, len(data))
+        self._messages.put({"type": "websocket.receive", "text": data}, len(data))
 
     def binary(self, data: bytes) -> None:
         if self._direct is not None and self._direct.taker is not None:

@@ -12,7 +12,7 @@ from bridge.calls.record import StreamCounters
 from bridge.mediastream.messages import MediaBody
 from bridge.session.listener import Listener
 from bridge.session.timeline import DROP, Numbering, Timeline
-from bridge.session.track import OutboundTrack, PreRoll
+from bridge.session.track import FRAME_SAMPLES, OutboundTrack, PreRoll
 
 _MAX_AHEAD_SAMPLES: Final = 12 * 8000
 """More than the longest gap that is filled and the largest lead: what is beyond was heard long ago."""
@@ -26,21 +26,23 @@ class AudioPath:
     On streams where the provider sends ``outbound`` frames itself, those are the outbound track.
     """
 
-    def __init__(self, *, preroll_ms: int, on_first: Callable[[], None]) -> None:
-        numbering = Numbering()
+    def __init__(self, *, preroll_ms: int, both_sent: bool, on_first: Callable[[], None]) -> None:
+        numbering = Numbering() if both_sent else None
         self.inbound = Timeline("inbound", numbering)
         self.outbound = Timeline("outbound", numbering)
         self.sent = OutboundTrack(_MAX_AHEAD_SAMPLES)
         self.frames = 0
         self._listeners: tuple[ReferenceType[Listener], ...] = ()
         self._on_first = on_first
-        self._preroll_ms = preroll_ms
+        self._takers: tuple[tuple[Listener, Callable[[bytes], None]], ...] = ()
         self._dropped_samples = 0
-        self._inbound_preroll = PreRoll(preroll_ms * 8)
-        self._outbound_preroll = PreRoll(preroll_ms * 8)
+        self._preroll = PreRoll(preroll_ms) if preroll_ms else None
+        self._ended = False
 
     def media(self, body: MediaBody) -> None:
         """Take one media message's audio."""
+        if self._ended:
+            return
         payload = body.payload
         if body.track == "outbound":
             self._provided(body)
@@ -65,10 +67,15 @@ class AudioPath:
         self.sent.heard(body.payload)
 
     def _fan_out(self, payload: bytes, *, filled: bool = False) -> None:
-        outbound = self.sent.take(len(payload))
-        if self._preroll_ms:
-            self._inbound_preroll.add(payload)
-            self._outbound_preroll.add(outbound)
+        samples = len(payload)
+        outbound = self.sent.take(samples)
+        if self._preroll is not None:
+            if samples <= FRAME_SAMPLES:
+                self._preroll.keep((payload, outbound))
+            else:
+                self._preroll.add(payload, outbound)
+        for _, take in self._takers:
+            take(payload)
         for reference in self._listeners:
             listener = reference()
             if listener is None:
@@ -92,8 +99,7 @@ class AudioPath:
         max_queue_ms: int,
     ) -> Listener:
         """Attach a listener; see ``calls.Call.listen``."""
-        left = self._inbound_preroll.audio() if from_start else b""
-        right = self._outbound_preroll.audio() if from_start else b""
+        left, right = self._preroll.audio() if from_start and self._preroll is not None else (b"", b"")
         listener = Listener(
             track,
             rate_hz=rate_hz,
@@ -101,8 +107,7 @@ class AudioPath:
             encoding=encoding,
             max_queue_ms=max_queue_ms,
             start_samples=self.inbound.position_samples - len(left),
-            detach=self._detach,
-            count_dropped=self._count_dropped,
+            owner=self,
         )
         if left:
             listener.push(right if track == "outbound" else left, right if track == "both" else None)
@@ -113,11 +118,18 @@ class AudioPath:
     def _forget(self, reference: ReferenceType[Listener]) -> None:
         self._listeners = tuple(other for other in self._listeners if other is not reference)
 
-    def _count_dropped(self, samples: int) -> None:
+    # What listeners tell (ListenerOwner)
+
+    def dropped(self, samples: int) -> None:
         self._dropped_samples += samples
 
-    def _detach(self, listener: Listener) -> None:
+    def detach(self, listener: Listener) -> None:
         self._listeners = tuple(other for other in self._listeners if other() is not listener)
+        self._takers = tuple(taker for taker in self._takers if taker[0] is not listener)
+
+    def poured(self, listener: Listener, take: Callable[[bytes], None]) -> None:
+        self.detach(listener)
+        self._takers = (*self._takers, (listener, take))
 
     def counters(self, *, violations: int, underruns: int, first_audio_ms: int | None) -> StreamCounters:
         """What the record says of the inbound track, with what others have counted."""
@@ -138,7 +150,8 @@ class AudioPath:
 
     def end(self) -> None:
         """No more audio will come."""
-        for reference in self._listeners:
-            listener = reference()
+        self._ended = True
+        takers, self._takers = self._takers, ()
+        for listener in (*(taker[0] for taker in takers), *(reference() for reference in self._listeners)):
             if listener is not None:
                 listener.end()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bridge.session.segment import Segment
 
 RATE_HZ: Final = 8000
+_SETTLE_ABOVE: Final = 64
 
 
-@dataclass(slots=True)
-class Piece:
+class Piece(msgspec.Struct):
     """One message's audio; ``starts_s`` is when the phone is expected to begin hearing it."""
 
     segment: Segment
@@ -33,11 +34,16 @@ class Ledger:
         self.ends_s = 0.0
         self._in_flight: deque[Piece] = deque()
 
-    def send(self, segment: Segment, payload: bytes) -> None:
+    def send(self, segment: Segment, payload: bytes, now_s: float) -> None:
         """This was sent; it is heard after everything before it."""
-        segment.sent_samples += len(payload)
-        self._in_flight.append(Piece(segment, payload, self.ends_s))
-        self.ends_s += len(payload) / RATE_HZ
+        samples = len(payload)
+        in_flight = self._in_flight
+        segment.sent_samples += samples
+        in_flight.append(Piece(segment, payload, self.ends_s))
+        self.ends_s += samples / RATE_HZ
+        if len(in_flight) > _SETTLE_ABOVE:
+            # All but the lead was heard long ago; settling at every frame would cost as much as sending it.
+            self.settle(now_s)
 
     def settle(self, now_s: float) -> None:
         """Move the pieces the phone must have heard by now from sent to played."""

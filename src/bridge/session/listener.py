@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -14,6 +14,22 @@ from bridge.audio.resample import Upsampler
 from bridge.calls.call import AudioChunk, Encoding, Track
 
 _SAMPLES_PER_MS: Final = 8
+
+
+class ListenerOwner(Protocol):
+    """Who fills listeners: a call's audio path."""
+
+    def detach(self, listener: Listener) -> None:
+        """It wants no more."""
+        ...
+
+    def poured(self, listener: Listener, take: Callable[[bytes], None]) -> None:
+        """From now on its audio is to be given to ``take`` where it comes, and not kept for it."""
+        ...
+
+    def dropped(self, samples: int) -> None:
+        """It lost so much by reading too slowly."""
+        ...
 
 
 class Listener:
@@ -33,8 +49,7 @@ class Listener:
         encoding: Encoding,
         max_queue_ms: int,
         start_samples: int,
-        detach: Callable[[Listener], None],
-        count_dropped: Callable[[int], None],
+        owner: ListenerOwner,
     ) -> None:
         if not 1 <= chunk_ms <= 60_000:
             raise ValueError(f"chunk_ms is {chunk_ms}: it must be from 1 to 60000")
@@ -63,23 +78,23 @@ class Listener:
         self._dropped_samples = 0
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
-        self._detach = detach
-        self._count_dropped = count_dropped
-        self._pour: Callable[[bytes], None] | None = None
+        self._owner = owner
         self._pour_end: Callable[[], None] | None = None
 
     @property
     def is_payload(self) -> bool:
-        """Whether what it hears can be played as it comes: one track at the phone's own rate."""
-        return self.track != "both" and not self._upsamplers
+        """Whether what it hears can be played as it comes: what the phone says, at its own rate."""
+        return self.track == "inbound" and not self._upsamplers
+
+    @property
+    def start_ms(self) -> int:
+        """Where the next chunk begins on the stream's timeline, in milliseconds."""
+        return self._start_samples // _SAMPLES_PER_MS
 
     # Filled by the session
 
     def push(self, main: bytes, other: bytes | None = None, *, filled: bool = False) -> None:
         """Append audio: ``main`` is the track itself, or the phone's with ``other`` the outbound."""
-        if self._pour is not None:
-            self._pour(main)
-            return
         buffer = self._main
         if filled:
             self._fills.append((self._start_samples + len(buffer), len(main)))
@@ -105,7 +120,8 @@ class Listener:
         if self._main:
             take(bytes(self._main))
             self._main.clear()
-        self._pour, self._pour_end = take, end
+        self._pour_end = end
+        self._owner.poured(self, take)
         if self._ended:
             end()
 
@@ -123,7 +139,7 @@ class Listener:
         samples = chunks * self._chunk_samples
         self._take(samples)
         self._dropped_samples += samples
-        self._count_dropped(samples)
+        self._owner.dropped(samples)
 
     # Read by the sink
 
@@ -145,7 +161,7 @@ class Listener:
     def close(self) -> None:
         """Stop listening; nothing more is buffered."""
         self._ended = True
-        self._detach(self)
+        self._owner.detach(self)
 
     async def aclose(self) -> None:
         """As ``close``; lets ``contextlib.aclosing`` end a listener early."""

@@ -157,6 +157,7 @@ class Playout:
         segments += [mark.segment for mark in self._marks.values() if mark.segment is not None]
         self._queue.clear()
         self._marks.clear()
+        self._started = None
         for segment in segments:
             segment.end("cleared")
         self._leave()
@@ -220,10 +221,29 @@ class Playout:
         payload = segment.take(min(waiting, room_samples))
         self._socket.send(self._stream.play(payload))
         self._track.heard(payload)
-        self._ledger.settle(now_s)
-        self._ledger.send(segment, payload)
+        self._ledger.send(segment, payload, now_s)
         self._started = segment
         return True
+
+    def pass_on(self, segment: Segment, payload: bytes) -> None:
+        """
+        Play the next piece of a live source, the shortest way: nothing of it is queued if it may go at once.
+
+        Otherwise, and for the first piece, the segment queues it and drops its oldest beyond its bound.
+        """
+        if segment is self._started and not segment.queued_samples and not self._socket.unsent_bytes:
+            now_s = self._clock.now_s()
+            ahead_s = self._ledger.ends_s - now_s
+            if -FRAME_S <= ahead_s <= self._lead_s - len(payload) / RATE_HZ:
+                if ahead_s < 0:
+                    self._ledger.ends_s = now_s
+                self._socket.send(self._stream.play(payload))
+                self._track.heard(payload)
+                self._ledger.send(segment, payload, now_s)
+                return
+        segment.put(payload)
+        self.release()
+        segment.trim()
 
     def _hold(self, now_s: float) -> bool:
         if self._held_since_s is None:

@@ -19,6 +19,7 @@ class Segment:
     Samples move one way: queued → sent → played, or to cleared from either of the first two.
 
     Attributes:
+        fate: As ``Playback.fate``.
         interruptible: Whether ``clear`` takes it.
         complete: No more audio will be queued.
         dropped_samples: Live audio lost because more than ``max_queue_ms`` waited.
@@ -26,6 +27,7 @@ class Segment:
     """
 
     def __init__(self, *, interruptible: bool = True, max_queue_ms: int | None = None) -> None:
+        self.fate: PlaybackFate = "playing"
         self.interruptible: Final = interruptible
         self.complete = False
         self.queued_samples = 0
@@ -36,7 +38,6 @@ class Segment:
         self._max_queue_samples = None if max_queue_ms is None else max_queue_ms * _SAMPLES_PER_MS
         self._waiting: deque[bytes | memoryview] = deque()
         self._settle: Callable[[], None] | None = None
-        self._fate: PlaybackFate = "playing"
         self._error: BaseException | None = None
         self._on_end: Callable[[], object] | None = None
         self._ended = asyncio.Event()
@@ -45,12 +46,8 @@ class Segment:
     # Playback, for whoever called play
 
     @property
-    def fate(self) -> PlaybackFate:
-        return self._fate
-
-    @property
     def played_ms(self) -> int:
-        if self._settle is not None and self._fate == "playing":
+        if self._settle is not None and self.fate == "playing":
             self._settle()
         return self.played_samples // _SAMPLES_PER_MS
 
@@ -62,7 +59,7 @@ class Segment:
         await self._ended.wait()
         if self._error is not None:
             raise self._error
-        return self._fate
+        return self.fate
 
     # Filled and drained by the playout
 
@@ -82,7 +79,7 @@ class Segment:
 
     def put(self, payload: bytes) -> None:
         """Queue μ-law."""
-        if self._fate != "playing" or not payload:
+        if self.fate != "playing" or not payload:
             return
         self._waiting.append(payload)
         self.queued_samples += len(payload)
@@ -122,7 +119,7 @@ class Segment:
         """Return once no more than ``samples`` wait; at once for sources that drop their oldest."""
         if self._max_queue_samples is not None:
             return
-        while self.queued_samples > samples and self._fate == "playing":
+        while self.queued_samples > samples and self.fate == "playing":
             self._room = self._room or asyncio.Event()
             self._room.clear()
             await self._room.wait()
@@ -130,7 +127,7 @@ class Segment:
     def when_ended(self, callback: Callable[[], object] | None) -> None:
         """Call this once the row is closed, at once if it is; ``None`` takes that back."""
         self._on_end = callback
-        if callback is not None and self._fate != "playing":
+        if callback is not None and self.fate != "playing":
             callback()
 
     def fail(self, error: BaseException) -> None:
@@ -143,9 +140,9 @@ class Segment:
 
     def end(self, fate: PlaybackFate) -> None:
         """Close the row: what was not played is cleared."""
-        if self._fate != "playing":
+        if self.fate != "playing":
             return
-        self._fate = fate
+        self.fate = fate
         if fate == "played":
             self.played_samples = self.sent_samples
         self.cleared_samples += self.sent_samples - self.played_samples + self.queued_samples

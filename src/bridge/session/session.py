@@ -70,7 +70,11 @@ class Session(Identity):
         super().__init__(facts, stream.start, clock.utc())
         self.stream: Final = stream
         self.record: Final = StreamRecord(self.stream_sid, self.started_at)
-        self.audio: Final = AudioPath(preroll_ms=options.preroll_ms, on_first=self._note_first_audio)
+        self.audio: Final = AudioPath(
+            preroll_ms=options.preroll_ms,
+            both_sent="outbound" in stream.start.tracks,
+            on_first=self._note_first_audio,
+        )
         self.end_reason: EndReason | None = None
         self.on_end: Callable[[], None] = lambda: None
         self._socket: Final = socket

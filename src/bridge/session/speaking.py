@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final, Literal
 
 from bridge.audio import g711, tone
@@ -114,16 +115,11 @@ async def _close(audio: AsyncIterator[Playable]) -> None:
 def pour(source: Listener, segment: Segment, playout: Playout) -> None:
     """Play what a listener hears, without a task: μ-law in, μ-law out, nothing is decoded."""
 
-    def take(payload: bytes) -> None:
-        segment.put(payload)
-        playout.release()
-        segment.trim()
-
     def end() -> None:
         segment.complete = True
         playout.release()
 
-    source.pour(take, end)
+    source.pour(partial(playout.pass_on, segment), end)
     segment.when_ended(source.close)  # also keeps the listener alive while it plays
 
 

@@ -93,6 +93,20 @@ class Timeline:
             How many samples of silence come before it (usually 0), or ``DROP``.
 
         """
+        if (
+            chunk == self._last_chunk + 1
+            and timestamp_ms is not None
+            and self._frames >= _SETTLING_FRAMES
+            and self._numbering is None
+        ):
+            # Nearly every frame: the next one, about when it was expected. The rest of the file agrees.
+            offset_ms = timestamp_ms - self._expected_ms
+            if -_MAX_SLEW_MS <= offset_ms <= _MAX_SLEW_MS:
+                self._expected_ms += offset_ms * _SLEW + samples / _SAMPLES_PER_MS
+                self._last_chunk = chunk
+                self._last_timestamp_ms = timestamp_ms
+                self.position_samples += samples
+                return 0
         gap_samples = 0
         if timestamp_ms is None:
             if chunk and chunk <= self._last_chunk:

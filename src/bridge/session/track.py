@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from bridge.audio.g711 import ulaw_silence
 
 
 class PreRoll:
     """
-    The last seconds of one track, for listeners that come late.
+    The last seconds of both tracks, for listeners that come late.
 
-    Bound: ``limit_samples`` and one message; policy: the oldest goes. Payloads are kept as they came, which
-    costs a frame next to nothing.
+    Payloads are kept as they came, which costs a frame next to nothing.
+
+    Bound: so many frames of 20 ms; policy: the oldest goes. Longer messages are cut into frames first;
+    shorter ones count as a frame each, so a peer that sends them leaves less to be heard.
     """
 
-    def __init__(self, limit_samples: int) -> None:
-        self._limit_samples = limit_samples
-        self._payloads: deque[bytes] = deque()
-        self._samples = 0
+    def __init__(self, limit_ms: int) -> None:
+        self._frames: deque[tuple[bytes, bytes]] = deque(maxlen=limit_ms // 20)
+        self.keep: Final = self._frames.append
+        """Keeps one frame at most of what the phone said and heard, the same length of each."""
 
-    def add(self, payload: bytes) -> None:
-        """Append."""
-        self._payloads.append(payload)
-        samples = self._samples + len(payload)
-        while samples > self._limit_samples:
-            samples -= len(self._payloads.popleft())
-        self._samples = samples
+    def add(self, inbound: bytes, outbound: bytes) -> None:
+        """Keep any length."""
+        for start in range(0, len(inbound), FRAME_SAMPLES):
+            end = start + FRAME_SAMPLES
+            self.keep((inbound[start:end], outbound[start:end]))
 
-    def audio(self) -> bytes:
-        """What is kept, at most the limit."""
-        return b"".join(self._payloads)
+    def audio(self) -> tuple[bytes, bytes]:
+        """What is kept of the inbound and the outbound track."""
+        return b"".join([inbound for inbound, _ in self._frames]), b"".join([out for _, out in self._frames])
 
 
 class OutboundTrack:
@@ -42,30 +43,49 @@ class OutboundTrack:
     tracks always have the same length.
 
     Bound: ``limit_samples``, for when no inbound frames come at all; policy: the oldest was heard and goes.
+
+    Attributes:
+        ahead_samples: How much was sent and not heard yet.
+
     """
 
     def __init__(self, limit_samples: int) -> None:
+        self.ahead_samples = 0
         self._limit_samples = limit_samples
-        self._ahead = bytearray()
+        self._ahead: deque[bytes] = deque()
 
     def heard(self, payload: bytes) -> None:
         """This was sent to the phone."""
-        self._ahead += payload
-        if len(self._ahead) > self._limit_samples:
-            del self._ahead[: len(self._ahead) - self._limit_samples]
+        self._ahead.append(payload)
+        self.ahead_samples += len(payload)
+        if self.ahead_samples > self._limit_samples:
+            self.take(self.ahead_samples - self._limit_samples)
 
     def cut(self) -> None:
         """A ``clear`` was sent: what has not been heard by now never will be."""
         self._ahead.clear()
+        self.ahead_samples = 0
 
     def take(self, samples: int) -> bytes:
         """The next ``samples`` the phone heard, silence where nothing was sent."""
         ahead = self._ahead
         if not ahead:
-            return _SILENCE if samples == len(_SILENCE) else ulaw_silence(samples)
-        taken = bytes(ahead[:samples])
-        del ahead[:samples]
-        return taken if len(taken) == samples else taken + ulaw_silence(samples - len(taken))
+            return FRAME_OF_SILENCE if samples == FRAME_SAMPLES else ulaw_silence(samples)
+        if len(ahead[0]) == samples:
+            self.ahead_samples -= samples
+            return ahead.popleft()
+        pieces: list[bytes] = []
+        missing = samples
+        while missing and ahead:
+            piece = ahead.popleft()
+            if len(piece) > missing:
+                ahead.appendleft(piece[missing:])
+                piece = piece[:missing]
+            pieces.append(piece)
+            missing -= len(piece)
+        self.ahead_samples -= samples - missing
+        return b"".join((*pieces, ulaw_silence(missing)))
 
 
-_SILENCE = ulaw_silence(160)
+FRAME_SAMPLES: Final = 160
+FRAME_OF_SILENCE: Final = ulaw_silence(FRAME_SAMPLES)
