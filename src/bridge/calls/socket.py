@@ -22,8 +22,8 @@ class DirectSocket(Protocol):
         """False once either side has closed."""
         ...
 
-    def send(self, message: bytes) -> None:
-        """Send one text message; nothing happens on a closed socket."""
+    def send(self, message: bytes) -> bool:
+        """Send one text message; false if the peer reads too slowly and much waits, or the socket is closed."""
         ...
 
     def close(self, code: int, reason: str) -> None:

@@ -45,7 +45,7 @@ class StartBody(msgspec.Struct, frozen=True):
     customParameters: dict[str, str] = {}  # noqa: N815
 
 
-class MediaBody(msgspec.Struct):
+class MediaBody(msgspec.Struct, gc=False):
     """``media.media``: one piece of audio. ``timestamp`` is milliseconds since the stream began."""
 
     payload: bytes

@@ -147,14 +147,18 @@ class Frames(WSListener):
         transport = self.transport
         return transport is not None and not (transport.is_close_frame_sent or transport.is_disconnected)
 
-    def send_text(self, message: bytes) -> None:
-        """Send one text message the shortest way; nothing happens on a closed connection."""
-        if self.transport is not None and len(message) <= _SMALL and not self.is_congested:
-            self.transport.send(TEXT, message)
-            return
+    def send_text(self, message: bytes) -> bool:
+        """Send one text message the shortest way; false on a closed connection, or while much is unsent."""
+        if self.is_congested or self.transport is None or len(message) > _SMALL:
+            return self._send_long(message)
+        self.transport.send(TEXT, message)
+        return True
+
+    def _send_long(self, message: bytes) -> bool:
         if self.unsent_bytes > MAX_UNSENT_BYTES:
             self.fail(1008, "not reading")
         self.send(message, text=True)
+        return self.is_open and not self.is_congested
 
     def send(self, message: bytes | str, *, text: bool) -> None:
         """Send one message; nothing happens on a closed connection."""

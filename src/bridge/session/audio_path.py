@@ -71,7 +71,8 @@ class AudioPath:
         outbound = self.sent.take(samples)
         if self._preroll is not None:
             if samples <= FRAME_SAMPLES:
-                self._preroll.keep((payload, outbound))
+                self._preroll.keep(payload)
+                self._preroll.keep(outbound)
             else:
                 self._preroll.add(payload, outbound)
         for _, take in self._takers:

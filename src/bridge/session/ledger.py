@@ -10,15 +10,29 @@ import msgspec
 from bridge.session.segment import Segment
 
 RATE_HZ: Final = 8000
-_SETTLE_ABOVE: Final = 64
 
 
 class Piece(msgspec.Struct):
-    """One message's audio; ``starts_s`` is when the phone is expected to begin hearing it."""
+    """
+    Audio of one segment without a pause.
+
+    Attributes:
+        segment: Whose it is.
+        starts_s: When the phone is expected to begin hearing it.
+        ends_s: When it will have heard it.
+        payload: The audio itself where it may have to be sent again, else empty.
+
+    """
 
     segment: Segment
-    payload: bytes
     starts_s: float
+    ends_s: float
+    payload: bytes = b""
+
+    @property
+    def samples(self) -> int:
+        """How much it is."""
+        return round((self.ends_s - self.starts_s) * RATE_HZ)
 
 
 class Ledger:
@@ -33,26 +47,31 @@ class Ledger:
     def __init__(self) -> None:
         self.ends_s = 0.0
         self._in_flight: deque[Piece] = deque()
+        self._last: Piece | None = None
 
     def send(self, segment: Segment, payload: bytes, now_s: float) -> None:
         """This was sent; it is heard after everything before it."""
         samples = len(payload)
-        in_flight = self._in_flight
         segment.sent_samples += samples
-        in_flight.append(Piece(segment, payload, self.ends_s))
-        self.ends_s += samples / RATE_HZ
-        if len(in_flight) > _SETTLE_ABOVE:
-            # All but the lead was heard long ago; settling at every frame would cost as much as sending it.
-            self.settle(now_s)
+        starts_s = self.ends_s
+        self.ends_s = ends_s = starts_s + samples / RATE_HZ
+        last = self._last
+        if last is not None and last.segment is segment and last.ends_s == starts_s and not last.payload:
+            last.ends_s = ends_s  # a live source stays one piece, however long it talks
+            return
+        self.settle(now_s)
+        self._last = Piece(segment, starts_s, ends_s, b"" if segment.interruptible else payload)
+        self._in_flight.append(self._last)
 
     def settle(self, now_s: float) -> None:
         """Move the pieces the phone must have heard by now from sent to played."""
         while self._in_flight:
             piece = self._in_flight[0]
-            if piece.starts_s + len(piece.payload) / RATE_HZ > now_s:
-                break
-            piece.segment.played_samples += len(piece.payload)
+            if piece.ends_s > now_s:
+                return
+            piece.segment.played_samples += piece.samples
             self._in_flight.popleft()
+        self._last = None
 
     def settle_exactly(self, now_s: float) -> None:
         """The same, to the sample: the piece being heard is split."""
@@ -69,9 +88,11 @@ class Ledger:
         self.settle_exactly(now_s)
         lost = list(self._in_flight)
         self._in_flight.clear()
+        self._last = None
         self.ends_s = now_s
         return lost
 
     def forget(self, segment: Segment) -> None:
         """A mark's echo says more than the estimate: this segment was heard to its end."""
         self._in_flight = deque(piece for piece in self._in_flight if piece.segment is not segment)
+        self._last = None

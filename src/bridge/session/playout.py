@@ -231,13 +231,14 @@ class Playout:
 
         Otherwise, and for the first piece, the segment queues it and drops its oldest beyond its bound.
         """
-        if segment is self._started and not segment.queued_samples and not self._socket.unsent_bytes:
+        if segment is self._started and not segment.queued_samples:
             now_s = self._clock.now_s()
             ahead_s = self._ledger.ends_s - now_s
             if -FRAME_S <= ahead_s <= self._lead_s - len(payload) / RATE_HZ:
                 if ahead_s < 0:
                     self._ledger.ends_s = now_s
-                self._socket.send(self._stream.play(payload))
+                if not self._socket.send(self._stream.play(payload)):
+                    self._started = None  # the next one asks how much is unsent
                 self._track.heard(payload)
                 self._ledger.send(segment, payload, now_s)
                 return

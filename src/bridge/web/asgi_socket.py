@@ -14,6 +14,7 @@ from bridge.calls.socket import DirectSocket
 
 log = logging.getLogger(__name__)
 
+_SLOW_ABOVE_BYTES: Final = 64 * 1024
 _MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
 """Playout holds back long before this; whoever gets here anyway would eat all memory."""
 
@@ -53,15 +54,16 @@ class AsgiSocket:
     def is_open(self) -> bool:
         return self._is_open
 
-    def send(self, message: bytes) -> None:
+    def send(self, message: bytes) -> bool:
         if not self._is_open:
-            return
+            return False
         self._queue.append(message)
         self._unsent_bytes += len(message)
         if self._unsent_bytes > _MAX_UNSENT_BYTES:
             self._queue.clear()
             self.close(1008, "not reading")
         self._wake.set()
+        return self._unsent_bytes < _SLOW_ABOVE_BYTES
 
     def close(self, code: int, reason: str) -> None:
         if self._is_open:
