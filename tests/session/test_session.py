@@ -14,6 +14,7 @@ from bridge.mediastream import messages as wire
 from bridge.mediastream.server_side import ServerStream
 from bridge.mediastream.twilio_side import TwilioStream
 from bridge.session.facts import CallFacts, SessionOptions
+from bridge.session.playout import BEGINNING_MARK
 from bridge.session.session import Session
 from bridge.sinks.sink import BoundSink, describe
 from bridge.testing import ManualClock, RecordingSocket, settle
@@ -64,7 +65,14 @@ class Phone:
         self.takes(self.twilio.stop())
 
     def marks(self) -> list[str]:
-        return [message["mark"]["name"] for message in self.socket.sent if message["event"] == "mark"]
+        """Those behind audio."""
+        names = [message["mark"]["name"] for message in self.socket.sent if message["event"] == "mark"]
+        return [name for name in names if not name.startswith(BEGINNING_MARK)]
+
+    def echoes_beginning(self) -> None:
+        """Tell that the phone begins to hear."""
+        names = [message["mark"]["name"] for message in self.socket.sent if message["event"] == "mark"]
+        self.takes(self.twilio.mark([name for name in names if name.startswith(BEGINNING_MARK)][-1]))
 
 
 def bound(function: Callable[..., Coroutine[Any, Any, None]], *, restart: bool = False) -> BoundSink:
@@ -106,11 +114,37 @@ async def test_both_tracks_have_one_length_and_what_is_played_lands_right_of_whe
         await settle()
         phone.says()
         await phone.session.play(b"\x10" * 160, encoding="mulaw")
+        phone.echoes_beginning()
         phone.says()
         phone.says()
         phone.stops()
     assert bytes(recorded[0::2]) == FRAME * 3
     assert bytes(recorded[1::2]) == b"\xff" * 160 + b"\x10" * 160 + b"\xff" * 160
+
+
+@pytest.mark.parametrize(("way_frames", "begins_at"), [(0, 0), (7, 7), (None, 50)])
+async def test_what_is_played_is_placed_where_the_phone_began_to_hear_it(
+    way_frames: int | None, begins_at: int
+) -> None:
+    """However long the way there and back; a program that never echoes marks is given a second."""
+    heard: list[bytes] = []
+
+    async def record(call: Call) -> None:
+        chunks = call.listen("outbound", encoding="mulaw", from_start=True)
+        heard.extend([chunk.data async for chunk in chunks])
+
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([bound(record)]))
+        await settle()
+        await phone.session.play(b"\x10" * 160 + b"\x20" * 160, encoding="mulaw")
+        for frame in range(60):
+            if frame == way_frames:
+                phone.echoes_beginning()
+            phone.says()
+        phone.stops()
+    assert [index for index, data in enumerate(heard) if data != b"\xff" * 160] == [begins_at, begins_at + 1]
+    assert heard[begins_at] == b"\x10" * 160
 
 
 async def test_a_sink_that_fails_or_never_ends_touches_nobody() -> None:
@@ -172,7 +206,7 @@ async def test_a_live_source_is_played_as_it_comes_and_its_error_surfaces_in_fin
 
         playback = await phone.session.play(source())
         await settle()
-        assert phone.socket.events() == ["media", "mark"], "what was sent before is still heard"
+        assert phone.socket.events() == ["mark", "media", "mark"], "what was sent before is still heard"
         phone.takes(phone.twilio.mark(phone.marks()[-1]))
         assert (playback.played_ms, playback.cleared_ms) == (20, 0)
         with pytest.raises(OSError, match="went away"):
@@ -259,7 +293,7 @@ async def test_digits_are_sent_as_tones_and_nonsense_is_refused() -> None:
         with pytest.raises(ValueError, match="'x' is no digit"):
             await phone.session.send_digits("1x")
         await phone.session.send_digits("1w")
-        assert phone.socket.events()[0] == "media"
+        assert phone.socket.events()[:2] == ["mark", "media"]
         phone.stops()
 
 

@@ -25,6 +25,8 @@ from bridge.ticker import FRAME_S, Ticker
 
 INTERNAL_MARK: Final = "bridge:"
 """Marks with this prefix are ours and never shown to anybody."""
+BEGINNING_MARK: Final = f"{INTERNAL_MARK}begin-"
+"""Those that stand before audio, where the phone was silent; all others stand behind it."""
 _HOLD_ABOVE_BYTES: Final = 256 * 1024
 _STALL_S: Final = 30.0
 _MESSAGE_SAMPLES: Final = 800
@@ -101,6 +103,7 @@ class Playout:
         self._idle_waiters: list[Callable[[], None]] = []
         self.underruns = 0
         self._started: Segment | None = None
+        self._is_silent = True
 
     # Commands
 
@@ -120,6 +123,7 @@ class Playout:
         self._socket.send(self._stream.clear())
         self._track.cut()
         self._started = None
+        self._is_silent = True
         for mark in self._marks.values():
             # All before it was heard: its echo is only on its way. Otherwise that echo means nothing.
             mark.cleared = bool(cut) if mark.segment is None else not mark.segment.is_heard
@@ -195,6 +199,7 @@ class Playout:
         """A mark of the stream came back."""
         pending = self._marks.pop(name, None)
         if pending is None:
+            self._track.reached(name)
             return
         fate: MarkFate = "cleared" if pending.cleared else "played"
         if pending.segment is not None:
@@ -211,13 +216,18 @@ class Playout:
         self._held_since_s = None
         ahead_s = self._ledger.ends_s - now_s
         if ahead_s < 0:
-            if segment is self._started and ahead_s < -FRAME_S:
-                self.underruns += 1
+            if ahead_s < -FRAME_S:
+                self._is_silent = True
+                self.underruns += segment is self._started
             self._ledger.ends_s, ahead_s = now_s, 0.0
         room_samples = round((self._lead_s - ahead_s) * RATE_HZ)
         waiting = segment.queued_samples
         if waiting > room_samples and room_samples < self._message_samples:
             return False
+        if self._is_silent:
+            self._is_silent = False
+            if not self._track.ahead_samples:
+                self._send_beginning()
         payload = segment.take(min(waiting, room_samples))
         self._socket.send(self._stream.play(payload))
         self._track.heard(payload)
@@ -252,6 +262,13 @@ class Playout:
         elif now_s - self._held_since_s > _STALL_S:
             self._observer.stalled()
         return False
+
+    def _send_beginning(self) -> None:
+        """Let the carrier say when the phone begins to hear what comes next."""
+        self._mark_count += 1
+        name = f"{BEGINNING_MARK}{self._mark_count}"
+        self._socket.send(self._stream.mark(name))
+        self._track.begins_at(name)
 
     def _send_mark(self, segment: Segment | None, user_name: str | None) -> None:
         self._mark_count += 1

@@ -22,7 +22,7 @@ class PreRoll:
         # Both in one ring, in turn: a pair would be one more object for the garbage collector to look at.
         self._frames: deque[bytes] = deque(maxlen=2 * (limit_ms // 20))
         self.keep: Final = self._frames.append
-        """Keeps a frame at most of what the phone said; then the same length of what it heard must be kept."""
+        """Keeps a frame at most of what the phone said; as much of what it heard must follow."""
 
     def add(self, inbound: bytes, outbound: bytes) -> None:
         """Keep any length."""
@@ -41,9 +41,10 @@ class OutboundTrack:
     """
     What the phone hears, placed on the inbound track's own time.
 
-    What is sent is heard after what was sent before it, or from now on if the phone is silent; the
-    inbound frames that come meanwhile say how much of it has been heard. So no clock is needed and both
-    tracks always have the same length.
+    What is sent is heard after what was sent before it; the inbound frames that come meanwhile say how much
+    of it has been heard. So no clock is needed and both tracks always have the same length. Where the phone
+    was silent, a mark goes before the audio: its echo comes back between the inbound frames exactly where
+    the phone begins to hear, however long both ways take.
 
     Bound: ``limit_samples``, for when no inbound frames come at all; policy: the oldest was heard and goes.
 
@@ -56,6 +57,8 @@ class OutboundTrack:
         self.ahead_samples = 0
         self._limit_samples = limit_samples
         self._ahead: deque[bytes] = deque()
+        self._awaited: str | None = None
+        self._patience_samples = 0
 
     def heard(self, payload: bytes) -> None:
         """This was sent to the phone."""
@@ -64,15 +67,26 @@ class OutboundTrack:
         if self.ahead_samples > self._limit_samples:
             self.take(self.ahead_samples - self._limit_samples)
 
+    def begins_at(self, mark: str) -> None:
+        """What is sent from now on is heard from this mark's echo on; without one it is after a second."""
+        self._awaited = mark
+        self._patience_samples = _PATIENCE_SAMPLES
+
+    def reached(self, mark: str) -> None:
+        """A mark came back."""
+        if mark == self._awaited:
+            self._awaited = None
+
     def cut(self) -> None:
         """A ``clear`` was sent: what has not been heard by now never will be."""
         self._ahead.clear()
         self.ahead_samples = 0
+        self._awaited = None
 
     def take(self, samples: int) -> bytes:
         """The next ``samples`` the phone heard, silence where nothing was sent."""
         ahead = self._ahead
-        if not ahead:
+        if not ahead or (self._awaited is not None and self._is_held(samples)):
             return FRAME_OF_SILENCE if samples == FRAME_SAMPLES else ulaw_silence(samples)
         if len(ahead[0]) == samples:
             self.ahead_samples -= samples
@@ -89,6 +103,13 @@ class OutboundTrack:
         self.ahead_samples -= samples - missing
         return b"".join((*pieces, ulaw_silence(missing)))
 
+    def _is_held(self, samples: int) -> bool:
+        self._patience_samples -= samples
+        if self._patience_samples < 0:
+            self._awaited = None  # a program that does not echo marks
+        return self._awaited is not None
 
+
+_PATIENCE_SAMPLES: Final = 8000
 FRAME_SAMPLES: Final = 160
 FRAME_OF_SILENCE: Final = ulaw_silence(FRAME_SAMPLES)
