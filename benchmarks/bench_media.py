@@ -1,194 +1,124 @@
 """
-How dear is a frame, and how many calls does a core carry?
+How dear is a frame, what does each feature cost, and how many calls does a core carry?
 
-Measures our server (with the ``echo`` sink) and a naive FastAPI handler in the same run on the same core, the
-load on another one, and prints the ratios; absolute numbers mean little on another machine. A number of calls
-counts as carried while 99 of 100 echoes are back within 20 ms and no frame is lost.
+Every server runs alone on one core, the load on another, all in the same run, because only ratios mean
+anything on another machine. A number of calls counts as carried while 99 of 100 echoes are back within
+20 ms and no frame is lost. Pipecat is measured where ``make setup`` has prepared it.
 
-    python benchmarks/bench_media.py [--calls 100] [--seconds 5]
+    python benchmarks/bench_media.py [ratios|features|capacity|disturbed …] [--calls 200] [--seconds 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
+from statistics import median
 from typing import Final
 
-import psutil
+from measure import P99_MS, Result, measure
+from servers import PIPECAT_PYTHON
 
-HERE: Final = Path(__file__).parent
-SERVER_CORE: Final = 0
-LOAD_CORE: Final = 1
-P99_MS: Final = 20.0
-LOAD_LATE_MS: Final = 10.0
-MOST_CALLS: Final = 3000
-WARM_UP_S: Final = 2.0
-
-SERVERS: Final[dict[str, Sequence[str]]] = {
-    "naive": ("-m", "uvicorn", "naive:app", "--app-dir", str(HERE), "--log-level", "warning", "--port"),
-    "bridge": ("-m", "bridge", "serve", "--sink", "echo", "--log-level", "warning", "--port"),
-}
+SIZES: Final = (50, 200, 400, 600, 800, 1000)
+FEATURES: Final = (
+    "bridge discard",
+    "bridge log",
+    "bridge wav",
+    "bridge consumer",
+    "bridge echo",
+    "bridge wav, echo",
+    "bridge all",
+)
 
 
-@dataclass(frozen=True)
-class Result:
-    """One server under so many calls."""
+def run(name: str, calls: int, seconds: float) -> Result:
+    """Measure and say so."""
+    result = measure(name, calls, seconds)
+    print(f"  {result}", flush=True)
+    return result
 
-    calls: int
-    cpu_us_per_frame: float
-    core_percent: float
-    p50_ms: float
-    p99_ms: float
-    load_late_ms: float
-    lost: int
 
-    @property
-    def is_carried(self) -> bool:
-        """Whether this many calls are served well."""
-        return self.p99_ms <= P99_MS and self.lost == 0
+def ratios(calls: int, seconds: float, rounds: int) -> None:
+    """Compare CPU per frame, the servers taking turns; the median of the rounds counts."""
+    names = ["naive echo", "picows echo", "bridge echo", "picows discard", "bridge discard"]
+    print(f"CPU per frame at {calls} calls, {seconds:.0f} s each, {rounds} rounds:", flush=True)
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            found[name].append(run(name, calls, seconds).cpu_us_per_frame)
+    cost = {name: median(values) for name, values in found.items()}
+    print(f"bridge echo : naive echo         = {cost['bridge echo'] / cost['naive echo']:.2f}")
+    print(f"bridge echo : picows echo        = {cost['bridge echo'] / cost['picows echo']:.2f}")
+    print(f"bridge discard : picows discard  = {cost['bridge discard'] / cost['picows discard']:.2f}")
+    if PIPECAT_PYTHON.exists():
+        few = min(calls, 20)
+        pipecat, ours = run("pipecat echo", few, seconds), run("bridge echo", few, seconds)
+        ratio = ours.cpu_us_per_frame / pipecat.cpu_us_per_frame
+        print(f"bridge echo : pipecat echo       = {ratio:.3f}  (at {few} calls)")
+    else:
+        print("(pipecat is not here; `make setup` prepares it)")
 
-    def __str__(self) -> str:
-        note = "  (the load was late itself)" if self.load_late_ms > LOAD_LATE_MS else ""
-        return (
-            f"{self.calls:5d} calls  {self.cpu_us_per_frame:6.1f} µs/frame  {self.core_percent:5.1f} % core  "
-            f"p50 {self.p50_ms:6.2f} ms  p99 {self.p99_ms:7.2f} ms  lost {self.lost}{note}"
+
+def features(calls: int, seconds: float) -> None:
+    """What each feature adds to a server that only listens."""
+    print(f"Features at {calls} calls:", flush=True)
+    results = {name: run(name, calls, seconds) for name in FEATURES}
+    base = results["bridge discard"]
+    print("| feature | µs/frame | added | % of a core per call, added | KB/call |")
+    print("|---|---|---|---|---|")
+    for name, one in results.items():
+        added_us = one.cpu_us_per_frame - base.cpu_us_per_frame
+        added_percent = one.core_percent_per_call - base.core_percent_per_call
+        print(
+            f"| {name.removeprefix('bridge ')} | {one.cpu_us_per_frame:.1f} | {added_us:+.1f} "
+            f"| {added_percent:+.3f} | {one.memory_kb_per_call:.0f} |"
         )
 
 
-@contextmanager
-def server(name: str) -> Iterator[tuple[str, psutil.Process]]:
-    """Run a server on its core until the block ends, with no settings but ours."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("BRIDGE_", "TWILIO_"))
-    }
-    environment["BRIDGE_UNSIGNED_SOCKETS_MAX"] = str(MOST_CALLS + 1)
-    command = [sys.executable, "-W", "ignore", *SERVERS[name], str(port)]
-    with TemporaryDirectory() as folder:
-        process = psutil.Popen(command, env=environment, cwd=folder)
-        try:
-            pin(process, SERVER_CORE)
-            wait_for(f"http://127.0.0.1:{port}/healthz")
-            yield f"ws://127.0.0.1:{port}/media-stream", process
-        finally:
-            process.terminate()
-            process.wait(60)
+def capacity(names: Sequence[str], seconds: float) -> None:
+    """Each server at growing numbers of calls, up to the first it does not carry."""
+    print(f"Calls on one core at p99 <= {P99_MS:.0f} ms:", flush=True)
+    carried = dict.fromkeys(names, 0)
+    for name in names:
+        for calls in SIZES:
+            if not run(name, calls, seconds).is_carried:
+                break
+            carried[name] = calls
+    for name, calls in carried.items():
+        print(f"{name:24s} carries {calls}")
 
 
-def pin(process: psutil.Process, core: int) -> None:
-    """Keep a process on one core, where the system and the machine can."""
-    if hasattr(process, "cpu_affinity") and (os.cpu_count() or 1) > core:
-        process.cpu_affinity([core])
-
-
-def wait_for(url: str) -> None:
-    """Return when the server answers."""
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310  (loopback)
-                return
-        except (OSError, urllib.error.URLError):
-            time.sleep(0.1)
-    raise TimeoutError(url)
-
-
-def measure(name: str, calls: int, seconds: float) -> Result:
-    """Start the server afresh, put the load on it, and take its CPU time over exactly the measured span."""
-    with server(name) as (url, process):
-        command = [sys.executable, str(HERE / "load.py"), url, str(calls), str(WARM_UP_S), str(seconds)]
-        load = psutil.Popen(command, stdout=subprocess.PIPE, text=True)
-        pin(load, LOAD_CORE)
-        cpu_s, began_s = 0.0, 0.0
-        report = {}
-        for line in load.stdout:
-            if line == "measuring\n":
-                cpu_s, began_s = busy_s(process), time.perf_counter()
-            elif line == "measured\n":
-                cpu_s, began_s = busy_s(process) - cpu_s, time.perf_counter() - began_s
-            else:
-                report = json.loads(line)
-        if load.wait() != 0:
-            raise RuntimeError(f"the load failed with exit code {load.returncode}")
-    in_flight = calls  # sent in the last 20 ms: their echoes may be on their way
-    return Result(
-        calls=calls,
-        cpu_us_per_frame=cpu_s * 1e6 / max(1, report["sent"]),
-        core_percent=100 * cpu_s / began_s,
-        p50_ms=report["round_trip_p50_ms"],
-        p99_ms=report["round_trip_p99_ms"],
-        load_late_ms=report["late_p99_ms"],
-        lost=max(0, report["sent"] - report["echoed"] - in_flight) + report["closed"],
-    )
-
-
-def busy_s(process: psutil.Process) -> float:
-    """Return the CPU time a process has used, in the kernel too."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def capacity(name: str, seconds: float, first: Result) -> int:
-    """Find how many calls a core carries: half as many more until it fails, then two steps between."""
-    carried, failed = 0, 0
-    calls = first.calls
-    if first.is_carried:
-        carried, calls = calls, calls * 3 // 2
-    while not failed and calls <= MOST_CALLS:
-        result = measure(name, calls, seconds)
-        print(f"  {name:7s} {result}", flush=True)
-        if result.is_carried:
-            carried, calls = calls, calls * 3 // 2
-        else:
-            failed = calls
-    for _ in range(2):
-        if not failed or failed - carried < 10:
-            break
-        result = measure(name, (carried + failed) // 2, seconds)
-        print(f"  {name:7s} {result}", flush=True)
-        if result.is_carried:
-            carried = result.calls
-        else:
-            failed = result.calls
-    return carried
+def disturbed(calls: int, seconds: float, rounds: int) -> None:
+    """The same calls with and without sinks that misbehave."""
+    print(f"Hostile sinks beside {calls} calls that are recorded and echoed, {rounds} pairs:", flush=True)
+    differences: list[float] = []
+    for _ in range(rounds):
+        calm = run("bridge wav, echo", calls, seconds)
+        loud = run("bridge echo, disturbed", calls, seconds)
+        differences.append(loud.p99_ms - 1.25 * calm.p99_ms)
+    print(f"p99 beyond 1.25 x the undisturbed one: {median(differences):+.2f} ms (median)")
 
 
 def main() -> None:
-    """Measure both, print both, print the ratios."""
+    """Run the parts asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--calls", type=int, default=100, help="calls at which CPU per frame is compared")
+    parts = ("ratios", "features", "capacity", "disturbed")
+    parser.add_argument("parts", nargs="*", choices=(*parts, []), help="all of them by default")
+    parser.add_argument("--calls", type=int, default=200, help="calls at which costs are compared")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
-    parser.add_argument("--no-capacity", action="store_true", help="compare at --calls only")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions where servers take turns")
     options = parser.parse_args()
-    print(f"At {options.calls} calls, {options.seconds:.0f} s each:", flush=True)
-    at_once = {}
-    for name in SERVERS:
-        at_once[name] = measure(name, options.calls, options.seconds)
-        print(f"  {name:7s} {at_once[name]}", flush=True)
-    ratio = at_once["naive"].cpu_us_per_frame / at_once["bridge"].cpu_us_per_frame
-    if options.no_capacity:
-        print(f"CPU per frame, naive : bridge = {ratio:.2f}")
-        return
-    print(f"Calls on one core at p99 <= {P99_MS:.0f} ms:", flush=True)
-    carried = {name: capacity(name, options.seconds, at_once[name]) for name in SERVERS}
-    print(f"CPU per frame, naive : bridge = {ratio:.2f}  (above 1, bridge is cheaper)")
-    more = carried["bridge"] / max(1, carried["naive"])
-    print(f"Calls per core, bridge : naive = {more:.2f}  ({carried['bridge']} : {carried['naive']})")
+    wanted = options.parts or parts
+    if "ratios" in wanted:
+        ratios(options.calls, options.seconds, options.rounds)
+    if "features" in wanted:
+        features(options.calls, options.seconds)
+    if "capacity" in wanted:
+        names = ["naive echo", "picows echo", "bridge echo", "bridge wav, echo"]
+        capacity(names + (["pipecat echo"] if PIPECAT_PYTHON.exists() else []), options.seconds)
+    if "disturbed" in wanted:
+        disturbed(options.calls, options.seconds, options.rounds)
 
 
 if __name__ == "__main__":
