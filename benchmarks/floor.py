@@ -8,7 +8,6 @@ The floor in Python: picows alone, with the parser our server has, and nothing b
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from binascii import b2a_base64
 

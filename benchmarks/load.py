@@ -30,6 +30,7 @@ SAMPLED_EVERY: Final = 8
 _DIGIT_CODES: Final = bytes(range(0x80, 0xF0))
 """μ-law codes that decode and encode to themselves; the digits of a frame's number."""
 _BASE: Final = len(_DIGIT_CODES)
+_ENVELOPE_BYTES: Final = 90
 _TAIL: Final = b64encode(bytes(0x90 + i % 64 for i in range(154))).decode()
 
 
@@ -105,7 +106,8 @@ class Caller(WSListener):
             return  # a mark
         tally = self._tally
         if tally.measuring:
-            tally.echoed += 1
+            # Some servers send more than a frame at once; 216 characters of base64 are a frame.
+            tally.echoed += max(1, round((frame.payload_size - _ENVELOPE_BYTES) / 216))
         elif self._first_sent_at:
             tally.first_audio_ms.append((time.perf_counter() - self._first_sent_at) * 1000)
             self._first_sent_at = 0.0

@@ -59,7 +59,8 @@ class Result:
             f"{self.server:24s} {self.calls:5d} calls  {self.cpu_us_per_frame:6.1f} µs/frame  "
             f"{self.core_percent:5.1f} % core ({self.core_percent_per_call:.3f} a call)  "
             f"p50 {self.p50_ms:6.2f}  p99 {self.p99_ms:7.2f}  max {self.max_ms:7.1f} ms  "
-            f"first {self.first_audio_ms:5.1f} ms  {self.memory_kb_per_call:5.0f} KB/call  lost {self.lost}{note}"
+            f"first {self.first_audio_ms:5.1f} ms  {self.memory_kb_per_call:5.0f} KB/call  "
+            f"lost {self.lost}{note}"
         )
 
 

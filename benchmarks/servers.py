@@ -1,4 +1,4 @@
-"""The servers that are measured, and how each is started: on a core of its own, with no settings but these."""
+"""The servers that are measured: each started on a core of its own, with no settings but these."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS: Final[dict[str, Sequence[str]]] = {
     "naive echo": ("-m", "uvicorn", "naive:app", "--app-dir", str(HERE), "--log-level", "warning", "--port"),
     "picows echo": (str(HERE / "floor.py"), "{port}", "echo"),
     "picows discard": (str(HERE / "floor.py"), "{port}", "discard"),
-    "pipecat echo": (str(HERE / "pipecat_echo.py"), "{port}"),
+    "pipecat echo": (str(HERE.parent / "tests" / "peers" / "pipecat_echo.py"), "{port}"),
     "bridge": (*_SERVE, "--port"),
     "bridge discard": (*_SERVE, "--sink", "null", "--port"),
     "bridge echo": (*_SERVE, "--sink", "echo", "--port"),
@@ -60,11 +60,16 @@ def server(name: str) -> Iterator[tuple[int, psutil.Process]]:
     if str(port) not in arguments:
         arguments.append(str(port))
     python = str(PIPECAT_PYTHON) if name.startswith("pipecat") else sys.executable
-    with TemporaryDirectory() as folder:
-        process = psutil.Popen([python, "-W", "ignore", *arguments], env=environment, cwd=folder)
+    with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as said:
+        command = [python, "-W", "ignore", *arguments]
+        process = psutil.Popen(command, env=environment, cwd=folder, stdout=said, stderr=said)
         try:
             pin(process, SERVER_CORE)
-            wait_for(port, process)
+            try:
+                wait_for(port, process)
+            except (RuntimeError, TimeoutError) as error:
+                said.seek(0)
+                raise RuntimeError(f"{name}: {error}\n{said.read()[-2000:]}") from error
             yield port, process
         finally:
             process.terminate()

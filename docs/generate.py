@@ -1,5 +1,5 @@
 """
-Writes the reference pages that follow from the source: settings, commands, sinks, errors.
+Writes the reference that follows from the source: settings, commands, sinks, errors, and the two schemas.
 
 ``make docs`` runs it; a test fails while a page is not what it would write.
 """
@@ -7,14 +7,17 @@ Writes the reference pages that follow from the source: settings, commands, sink
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer.main
 
 from bridge import errors
+from bridge.app import create_app
+from bridge.calls.event_schema import event_schema
 from bridge.cli import application
 from bridge.settings import Settings, variable
 from bridge.sinks.registry import installed
@@ -136,11 +139,27 @@ def _page(parts: Iterator[str]) -> str:
     return text.rstrip() + "\n"
 
 
+def events_schema() -> str:
+    """The JSON Schema of all events."""
+    return _json(event_schema())
+
+
+def openapi() -> str:
+    """The OpenAPI description of every HTTP route."""
+    return _json(create_app(Settings()).openapi())
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "commands.md": commands_page,
     "sinks.md": sinks_page,
     "errors.md": errors_page,
+    "events.schema.json": events_schema,
+    "openapi.json": openapi,
 }
 
 

@@ -17,12 +17,12 @@ from bridge.server.websocket import WebSocketProtocol
 
 @asynccontextmanager
 async def running(
-    app: FastAPI, websocket: type[asyncio.Protocol] | str = WebSocketProtocol
+    app: FastAPI, websocket: type[asyncio.Protocol] | str = WebSocketProtocol, port: int = 0
 ) -> AsyncIterator[int]:
-    """Serve a bridge on 127.0.0.1, draining it at the end; gives the port."""
+    """Serve a bridge on 127.0.0.1, draining it at the end; gives the port, a free one unless one is named."""
     bridge: Bridge = app.state.bridge
-    async with _serving(app, bridge.drain, websocket) as port:
-        yield port
+    async with _serving(app, bridge.drain, websocket, port) as found:
+        yield found
 
 
 @asynccontextmanager
@@ -39,9 +39,9 @@ async def running_plain(
 
 @asynccontextmanager
 async def _serving(
-    app: Any, drain: Callable[[], Awaitable[None]], websocket: type[asyncio.Protocol] | str
+    app: Any, drain: Callable[[], Awaitable[None]], websocket: type[asyncio.Protocol] | str, port: int = 0
 ) -> AsyncIterator[int]:
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.create_server(("127.0.0.1", port))
     server = new_server(app, host="127.0.0.1", port=0, drain=drain, websocket=websocket)
     started = asyncio.Event()
     startup = server.startup

@@ -7,9 +7,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from starlette.routing import WebSocketRoute
 
 import bridge
-from bridge.app import create_app
+from bridge.app import _routers, create_app
+from bridge.calls.event_json import NAMES
 from bridge.configuration import CONFIG_VARIABLE
 from bridge.settings import Settings, variable
 
@@ -38,9 +40,12 @@ def read(page: str) -> str:
     return (DOCS / page).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["settings.md", "commands.md", "sinks.md", "errors.md"])
+GENERATED = ["settings.md", "commands.md", "sinks.md", "errors.md", "events.schema.json", "openapi.json"]
+
+
+@pytest.mark.parametrize("name", GENERATED)
 def test_generated_pages_are_fresh(generator: ModuleType, name: str) -> None:
-    assert set(generator.PAGES) == {"settings.md", "commands.md", "sinks.md", "errors.md"}
+    assert set(generator.PAGES) == set(GENERATED)
     assert read(f"reference/{name}") == generator.PAGES[name](), "run `make docs`"
 
 
@@ -50,14 +55,25 @@ def test_every_setting_has_its_heading() -> None:
 
 
 def test_routes_and_their_headings_agree() -> None:
-    paths = create_app(Settings()).openapi()["paths"]
+    app = create_app(Settings())
+    paths = app.openapi()["paths"]
     existing = {f"{'|'.join(sorted(methods)).upper()} {path}" for path, methods in paths.items()}
     documented = {heading for heading in headings("http.md") if re.match(r"[A-Z|]+ /", heading)}
     methods_of: dict[str, set[str]] = {}
-    for heading in documented - {"WS /media-stream"}:
+    for heading in documented:
         methods, path = heading.split()
         methods_of.setdefault(path, set()).update(methods.split("|"))
-    assert {f"{'|'.join(sorted(methods))} {path}" for path, methods in methods_of.items()} == existing
+    sockets = {path for path, methods in methods_of.items() if "WS" in methods}
+    routes = [route for router in _routers(app.state.bridge) for route in router.routes]
+    assert sockets == {route.path for route in routes if isinstance(route, WebSocketRoute)}
+    plain = {path: methods - {"WS"} for path, methods in methods_of.items()}
+    assert {f"{'|'.join(sorted(methods))} {path}" for path, methods in plain.items() if methods} == existing
+
+
+def test_every_event_has_its_heading_and_no_other() -> None:
+    assert {*NAMES.values(), "gap"} == {
+        name for name in headings("events.md") if re.fullmatch("[a-z-]+", name)
+    }
 
 
 def test_every_room_is_in_the_architecture() -> None:

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
         StreamStarted,
     )
     from bridge.errors import BridgeError, CallEnded, CallReadOnly
+    from bridge.sinks.blocking_call import BlockingCall
     from bridge.sinks.sink import sink
 
 __version__ = version("bridge")
 
 _HOMES = {
     "AudioChunk": "bridge.calls.call",
+    "BlockingCall": "bridge.sinks.blocking_call",
     "BridgeError": "bridge.errors",
     "Call": "bridge.calls.call",
     "CallEnded": "bridge.errors",
@@ -50,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "AudioChunk",
+    "BlockingCall",
     "BridgeError",
     "Call",
     "CallEnded",

@@ -11,15 +11,21 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 
 from bridge import __version__
+from bridge.calls.event import CallEvent
+from bridge.calls.event_json import event_json
+from bridge.calls.feed import EventFeed
+from bridge.calls.observed_store import ObservedStore
 from bridge.calls.placing import PlaceCall
 from bridge.calls.socket import DirectSocket
 from bridge.calls.store import MemoryCallStore
 from bridge.clock import Clock, SystemClock
 from bridge.errors import BridgeError
 from bridge.mediastream.server_side import ServerStream
+from bridge.session.announcer import Announcer
 from bridge.session.directory import Directory
 from bridge.session.facts import CallFacts, SessionOptions
 from bridge.session.session import Session
+from bridge.session.stall_watch import StallWatch
 from bridge.settings import Settings, SinkChoice
 from bridge.sinks.registry import bind_all, installed
 from bridge.sinks.sink import BoundSink
@@ -28,14 +34,17 @@ from bridge.twilio.copier import StatusCopier
 from bridge.twilio.placer import Placer
 from bridge.twilio.rest import TwilioRest
 from bridge.web import problem
+from bridge.web.audio_socket import audio_socket_router
 from bridge.web.auth import AppGate, TwilioGate
 from bridge.web.callbacks import callbacks_router, stream_callbacks_router
 from bridge.web.calls import calls_router
 from bridge.web.control import control_router
 from bridge.web.copy_queue import CopyQueue
+from bridge.web.event_stream import event_stream_router
 from bridge.web.incoming import incoming_router
 from bridge.web.live_audio import live_audio_router
 from bridge.web.media_stream import media_stream_router
+from bridge.web.open_sockets import OpenSockets
 from bridge.web.operations import operations_router
 from bridge.web.origin import PublicAddress
 from bridge.web.placing import placing_router
@@ -53,8 +62,11 @@ class Bridge:
     The parts of one server process.
 
     Attributes:
+        stall_watch: Names who blocks the event loop.
         directory: The live calls.
-        store: The calls' records.
+        open_sockets: The programs that hear one, or follow the events.
+        feed: What happens in all calls.
+        store: The calls' records; tells the feed what is new in them.
         tokens: Mints and takes stream tokens.
         app_gate: Lets the routes of our own programs through.
 
@@ -66,8 +78,13 @@ class Bridge:
         self.settings: Final = settings
         self.clock: Final = clock
         self.ticker: Final = Ticker(clock)
+        self.stall_watch: Final = StallWatch(clock)
         self.directory: Final = Directory()
-        self.store: Final = MemoryCallStore(settings.calls_kept)
+        self.open_sockets: Final = OpenSockets()
+        self.feed: Final = EventFeed(clock)
+        self.store: Final = ObservedStore(
+            MemoryCallStore(settings.calls_kept), Announcer(self.directory, self.feed)
+        )
         self.tokens: Final = TokenOffice(token or key, ttl_s=settings.stream_token_ttl_s, clock=clock)
         self.app_gate: Final = AppGate(key)
         self.gate: Final = TwilioGate(
@@ -136,6 +153,11 @@ class Bridge:
         return bind_all((one.use, {**defaults.get(one.use, {}), **one.options}) for one in choices)
 
     def _new_session(self, facts: CallFacts, stream: ServerStream, socket: DirectSocket) -> Session:
+        stream_sid = stream.start.streamSid if stream.start is not None else None
+
+        def publish(event: CallEvent) -> None:
+            self.feed.publish(event_json(event), call_sid=facts.sid, stream_sid=stream_sid)
+
         return Session(
             facts,
             stream=stream,
@@ -144,6 +166,7 @@ class Bridge:
             ticker=self.ticker,
             options=self._session_options,
             hang_up=self._hang_up,
+            publish=publish,
         )
 
     async def _hang_up(self, call_sid: str) -> bool:
@@ -173,18 +196,23 @@ class Bridge:
     async def drain(self) -> None:
         """Finish the live calls before the server stops; safe to call twice."""
         if not self.directory.is_draining:
-            await self.directory.drain(self.settings.sink_grace_s + _DRAIN_SPARE_S)
+            try:
+                await self.directory.drain(self.settings.sink_grace_s + _DRAIN_SPARE_S)
+            finally:
+                self.feed.end()  # after the last event of the last call: its readers end with it
+            await self.open_sockets.closed(_DRAIN_SPARE_S)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """Keep the 20 ms schedule while the application runs; finish calls on any ASGI server's shutdown."""
-        async with self.copies.running(), asyncio.TaskGroup() as group:
-            ticking = group.create_task(self.ticker.run())
+        async with self.stall_watch.running(), self.copies.running(), asyncio.TaskGroup() as group:
+            timers = [group.create_task(self.ticker.run()), group.create_task(self.feed.beat())]
             try:
                 yield
                 await self.drain()
             finally:
-                ticking.cancel()
+                for timer in timers:
+                    timer.cancel()
         await self.copier.close()
         if self.carrier is not None:
             await self.carrier.close()
@@ -238,5 +266,13 @@ def _routers(bridge: Bridge) -> list[APIRouter]:
         ),
         control_router(directory=bridge.directory, store=store, guard=bridge.app_gate),
         live_audio_router(directory=bridge.directory, store=store, guard=bridge.app_gate),
+        audio_socket_router(
+            directory=bridge.directory,
+            store=store,
+            sockets=bridge.open_sockets,
+            guard=bridge.app_gate,
+            clock=clock,
+        ),
+        event_stream_router(feed=bridge.feed, sockets=bridge.open_sockets, guard=bridge.app_gate),
         operations_router(directory=bridge.directory, version=__version__),
     ]

@@ -33,7 +33,7 @@ def test_help_names_every_command(
 ) -> None:
     assert run(monkeypatch, "--help") == 0
     out = capsys.readouterr().out
-    for name in ("up", "serve", "carrier", "call", "calls", "simulate", "sinks", "doctor"):
+    for name in ("up", "serve", "carrier", "call", "calls", "listen", "simulate", "sinks", "doctor"):
         assert f"\n  {name} " in out
 
 
@@ -45,7 +45,8 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 def test_sinks_lists_what_ships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "sinks") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:7]] == ["echo", "file", "log", "null", "tone", "wav"]
+    shipped = ["echo", "file", "http", "log", "null", "relay", "tone", "wav"]
+    assert [line.split()[0] for line in lines[1:9]] == shipped
     assert "max_queue_ms=400" in lines[1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bridge.audio import g711
@@ -43,3 +44,20 @@ async def test_ffmpeg_reads_the_whole_file_without_a_complaint(tmp_path: Path) -
     # -xerror ends at the first complaint.
     pcm = output(program("ffmpeg"), "-v", "error", "-xerror", "-i", str(path), "-f", "s16le", "-")
     assert len(pcm) == len(SAID) * 4
+
+
+@pytest.mark.parametrize(("track", "channels"), [("both", 2), ("inbound", 1), ("mix", 1)])
+async def test_sox_and_ffmpeg_read_mu_law_recordings_to_the_last_sample(
+    tmp_path: Path, track: str, channels: int
+) -> None:
+    path = await record(tmp_path, options={"track": track, "encoding": "mulaw"})
+    assert output(program("soxi"), "-e", str(path)).strip() == b"u-law"
+    assert output(program("soxi"), "-s", str(path)).strip() == str(len(SAID)).encode()
+    read = (
+        output(program("sox"), str(path), "-t", "raw", "-e", "signed", "-b", "16", "-L", "-"),
+        output(program("ffmpeg"), "-v", "error", "-xerror", "-i", str(path), "-f", "s16le", "-"),
+    )
+    for pcm in read:
+        samples = np.frombuffer(pcm, "<i2").reshape(-1, channels)
+        assert samples[:, 0].tobytes() == g711.decode_ulaw(SAID)
+        assert not samples[:, 1:].any()

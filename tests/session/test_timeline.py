@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.session.timeline import DROP, Numbering, Timeline
 
@@ -87,7 +89,7 @@ def test_what_came_before_is_dropped_and_told_apart_from_what_came_too_late() ->
     assert timeline.position_samples == 6 * FRAME
 
 
-@pytest.mark.parametrize("absurd_ms", [10**30, -(10**30), 2**63])
+@pytest.mark.parametrize("absurd_ms", [10**30, -(10**30), 2**63, 10**400, -(10**400)])
 def test_absurd_timestamps_lose_no_audio(absurd_ms: int) -> None:
     timeline = Timeline()
     assert feed(timeline, [(1, 100), (2, absurd_ms), (3, 140), (4, 160)]) == [0, 0, 0, 0]
@@ -122,3 +124,75 @@ def test_a_loss_is_seen_though_chunks_count_per_track_and_the_other_track_fits_b
         assert outbound.place(n, 100 + 20 * n, FRAME) == 0
     outbound.place(6, 220, FRAME)
     assert inbound.place(7, 240, FRAME) == FRAME
+
+
+@pytest.mark.parametrize("lost", [449, 480, 499])
+@pytest.mark.parametrize("step_ms", [19.97, 20.03])
+def test_a_long_gap_is_filled_to_the_frame_though_the_real_pace_is_not_20_ms(
+    lost: int, step_ms: float
+) -> None:
+    timeline = Timeline()
+    for n in range(1, 101):
+        timeline.place(n, round(100 + step_ms * n), FRAME)
+    after = 101 + lost
+    assert timeline.place(after, round(100 + step_ms * after), FRAME) == lost * FRAME
+
+
+@pytest.mark.parametrize(("chunk", "missing"), [(14, 3), (16, 3), (100, 3), (10**400, 3), (13, 2)])
+def test_a_chunk_is_believed_only_where_the_timestamp_all_but_agrees(chunk: int, missing: int) -> None:
+    timeline = Timeline()
+    feed(timeline, [(n, 100 + 20 * n) for n in range(1, 11)])
+    late_ms = 0 if chunk != 13 else -12
+    assert timeline.place(chunk, 100 + 20 * 14 + late_ms, FRAME) == missing * FRAME
+
+
+def test_chunks_that_count_over_both_tracks_are_not_believed_as_frames_of_one() -> None:
+    numbering = Numbering()
+    inbound, outbound = Timeline("inbound", numbering), Timeline("outbound", numbering)
+    for n in range(5):
+        inbound.place(2 * n + 1, 100 + 20 * n, FRAME)
+        outbound.place(2 * n + 2, 100 + 20 * n, FRAME)
+    # Numbers 11, 12 and 13 are lost, of which 11 and 13 were ours; 14 is the other's.
+    assert outbound.place(14, 100 + 20 * 6, FRAME) == FRAME
+    assert inbound.place(15, 100 + 20 * 7, FRAME) == 2 * FRAME
+
+
+NUMBERS = st.integers(-(10**6), 10**6) | st.integers() | st.just(10**400) | st.just(-(10**400))
+"""Some near each other, some absurd."""
+
+
+@given(st.lists(st.tuples(st.booleans(), NUMBERS, st.none() | NUMBERS, st.integers(0, 8000)), max_size=60))
+def test_no_numbers_break_it_and_each_message_fills_ten_seconds_at_most(
+    messages: list[tuple[bool, int, int | None, int]],
+) -> None:
+    numbering = Numbering()
+    tracks = (Timeline("inbound", numbering), Timeline("outbound", numbering))
+    for is_outbound, chunk, timestamp_ms, samples in messages:
+        timeline = tracks[is_outbound]
+        before = timeline.position_samples
+        gap_samples = timeline.place(chunk, timestamp_ms, samples)
+        if gap_samples == DROP:
+            assert timeline.position_samples == before
+        else:
+            assert 0 <= gap_samples <= 10_000 * 8
+            assert gap_samples % FRAME == 0
+            assert timeline.position_samples == before + gap_samples + samples
+    for timeline in tracks:
+        assert timeline.position_samples >= timeline.irregular.filled_samples >= 0
+
+
+@given(
+    st.integers(0, 200),
+    st.floats(19.95, 20.05),
+    st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=20, max_size=400),
+)
+def test_every_frame_that_comes_is_where_its_number_says_whatever_was_lost_before_it(
+    first_ms: int, step_ms: float, line: list[tuple[bool, int]]
+) -> None:
+    timeline = Timeline()
+    for index, (is_lost, jitter_ms) in enumerate(line):
+        if is_lost and index:
+            continue
+        at_ms = round(first_ms + step_ms * index + jitter_ms)
+        assert timeline.place(index + 1, at_ms, FRAME) != DROP
+        assert timeline.position_samples == (index + 1) * FRAME

@@ -54,4 +54,4 @@ def test_what_is_no_sink_is_refused_when_it_is_marked() -> None:
         (positional, "keyword-only"),
     ):
         with pytest.raises(ConfigurationError, match=message):
-            describe("bad", function)  # type: ignore[arg-type]
+            describe("bad", function)

@@ -143,6 +143,7 @@ class CallRecord:
         status_copy: Who gets copies of the status callbacks.
         amd_copy: Who gets a copy of the machine-detection callback.
         copied: The callbacks that were copied already, so that a copy that comes back to us ends there.
+        told: The states and results of machine detection that were told as events already.
 
     """
 
@@ -166,6 +167,7 @@ class CallRecord:
     status_copy: CallbackCopy | None = None
     amd_copy: CallbackCopy | None = None
     copied: set[str] = field(default_factory=set, repr=False)
+    told: set[str] = field(default_factory=set, repr=False)
     _last_sequence: int = field(default=-1, init=False, repr=False)
     _expected: Reason | None = field(default=None, init=False, repr=False)
 

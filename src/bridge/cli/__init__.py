@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from bridge.cli import call, calls, carrier, doctor, serve, simulate, sinks, up
+from bridge.cli import call, calls, carrier, doctor, listen, serve, simulate, sinks, up
 from bridge.cli.version import version_text
 from bridge.errors import BridgeError, ConfigurationError
 
@@ -27,6 +27,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "carrier": carrier.carrier,
     "call": call.call,
     "calls": calls.calls,
+    "listen": listen.listen,
     "simulate": simulate.simulate,
     "sinks": sinks.sinks,
     "doctor": doctor.doctor,

@@ -67,7 +67,8 @@ class ServerClient:
             with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise CarrierRefused(_sentence(error), status=error.code) from None
+            told = problem_sentence(error.read(), f"the server answered {error.code} {error.reason}")
+            raise CarrierRefused(told, status=error.code) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise CarrierUnreachable(
@@ -75,14 +76,14 @@ class ServerClient:
             ) from None
 
 
-def _sentence(error: urllib.error.HTTPError) -> str:
-    """Read a problem (RFC 9457): what is wrong, where, and how to mend it."""
+def problem_sentence(body: bytes, otherwise: str) -> str:
+    """Read a problem (RFC 9457): what is wrong, where, and how to mend it; ``otherwise`` if it is none."""
     try:
-        problem = json.load(error)
+        problem = json.loads(body)
     except ValueError:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
     parts = [str(problem[name]) for name in ("detail", "hint") if problem.get(name)]
     field = f"{problem['field']}: " if problem.get("field") else ""
-    return field + (" ".join(parts) or f"the server answered {error.code} {error.reason}")
+    return field + (" ".join(parts) or otherwise)

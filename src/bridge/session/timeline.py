@@ -4,7 +4,9 @@ Where each piece of audio belongs, judged by the stream's own numbers and never 
 The first frame is position 0, whatever its timestamp (57 to 171 ms were seen, junk is possible).
 A contiguous ``chunk`` is never a gap, however the timestamps wander. Otherwise the gap is the
 timestamp's distance from a grid that follows the stream's real pace (steps of about 19.97 ms were seen),
-rounded to frames. A jump of more than ten seconds, or backwards, starts a new grid and fills nothing.
+rounded to frames; where ``chunk`` says nearly the same number of frames, it is believed to the frame, for
+over nine seconds that pace is more than half a frame off. A jump of more than ten seconds, or backwards,
+starts a new grid and fills nothing.
 Twilio documents ``timestamp`` as presentation time since the stream's start:
 https://www.twilio.com/docs/voice/media-streams/websocket-messages#media-message.
 """
@@ -18,9 +20,15 @@ FRAME_SAMPLES: Final = 160
 _FRAME_MS: Final = 20
 _SAMPLES_PER_MS: Final = 8
 _MAX_GAP_MS: Final = 10_000
+_MAX_GAP_FRAMES: Final = _MAX_GAP_MS // _FRAME_MS
+_MAX_TIMESTAMP_MS: Final = 1 << 53
+"""285,000 years, the last whole number of which a float still knows the next one."""
 _SETTLING_FRAMES: Final = 5
 _SLEW: Final = 1 / 32
 _MAX_SLEW_MS: Final = 20.0
+_JITTER_FRAMES: Final = 0.75
+_PACE_ERROR: Final = 0.005
+"""How far the timestamps of a gap may differ from its chunks: by jitter, and by the pace of its length."""
 DROP: Final = -1
 """``place`` says: this audio was placed already."""
 
@@ -47,6 +55,12 @@ class Numbering:
         self._first_track: str | None = None
         self._last = 0
         self._shared: bool | None = None
+        self._unsure: set[str] = set()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the chunks are known to count over both tracks, so that a track's own skip some."""
+        return self._shared is True
 
     def contiguous(self, track: str, chunk: int, own_last: int) -> bool:
         """Whether ``chunk`` directly follows the one before it, in whichever way they are counted."""
@@ -54,9 +68,15 @@ class Numbering:
             self._first_track = track
         elif self._shared is None and track != self._first_track:
             self._shared = chunk != 1
-        previous = self._last if self._shared else own_last
+        follows = chunk == (self._last if self._shared else own_last) + 1
         self._last = chunk
-        return chunk == previous + 1
+        if self._shared:
+            if not follows:
+                # What is missing may have been of either track, so each one's next frame is to be measured.
+                self._unsure.update(("inbound", "outbound"))
+            follows = track not in self._unsure
+            self._unsure.discard(track)
+        return follows
 
 
 class Timeline:
@@ -108,6 +128,8 @@ class Timeline:
                 self.position_samples += samples
                 return 0
         gap_samples = 0
+        if timestamp_ms is not None and not -_MAX_TIMESTAMP_MS < timestamp_ms < _MAX_TIMESTAMP_MS:
+            timestamp_ms = _MAX_TIMESTAMP_MS if timestamp_ms > 0 else -_MAX_TIMESTAMP_MS
         if timestamp_ms is None:
             if chunk and chunk <= self._last_chunk:
                 return self._drop(chunk)
@@ -141,7 +163,7 @@ class Timeline:
         contiguous = self._is_contiguous(chunk)
         if abs(offset_ms) > _MAX_GAP_MS:
             return self._re_anchor(timestamp_ms)
-        frames = 0 if contiguous else round(offset_ms / _FRAME_MS)
+        frames = 0 if contiguous else self._missing(chunk, offset_ms / _FRAME_MS)
         if frames < 0:
             return self._re_anchor(timestamp_ms)
         if frames > 0:
@@ -155,6 +177,16 @@ class Timeline:
         else:
             self._expected_ms += max(-_MAX_SLEW_MS, min(_MAX_SLEW_MS, offset_ms)) * _SLEW
         return 0
+
+    def _missing(self, chunk: int, frames: float) -> int:
+        """How many frames are missing before this one, by its timestamp and, if that agrees, by its chunk."""
+        skipped = chunk - self._last_chunk - 1
+        is_own_count = self._numbering is None or not self._numbering.is_shared
+        if is_own_count and 0 < skipped <= _MAX_GAP_FRAMES:
+            tolerance = _JITTER_FRAMES + _PACE_ERROR * skipped
+            if abs(skipped - frames) <= tolerance:
+                return skipped
+        return round(frames)
 
     def _drop(self, chunk: int) -> int:
         """Count audio that has no place any more: it came twice, or after silence was put in for it."""

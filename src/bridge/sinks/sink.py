@@ -1,6 +1,8 @@
 """
 What a sink is: an async function that is given a call, its options keyword-only parameters.
 
+One that blocks is marked ``thread=True`` and runs in a thread of its own; it may be a plain ``def`` then.
+
 ::
 
     @sink("loudness")
@@ -14,14 +16,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bridge.calls.call import Call
 from bridge.errors import ConfigurationError
+from bridge.sinks.thread import run_in_thread
 
 SinkFunction = Callable[..., Awaitable[None]]
+ThreadFunction = Callable[..., Awaitable[None] | None]
+F = TypeVar("F", bound=SinkFunction)
+G = TypeVar("G", bound=ThreadFunction)
 _MARK: Final = "__bridge_sink__"
 
 
@@ -35,13 +41,15 @@ class Sink:
         function: Takes a call and the options as keywords.
         options: Validates the options; one field per keyword-only parameter.
         summary: First line of its docstring.
+        thread: Whether it blocks and so runs in a thread of its own for every call.
 
     """
 
     name: str
-    function: SinkFunction
+    function: ThreadFunction
     options: type[BaseModel]
     summary: str = ""
+    thread: bool = False
 
     def bind(self, options: Mapping[str, Any] | None = None, *, restart: bool = False) -> BoundSink:
         """
@@ -74,20 +82,39 @@ class BoundSink:
 
     async def run(self, call: Call) -> None:
         """Give it a call."""
-        await self.sink.function(call, **self.options)
+        if self.sink.thread:
+            await run_in_thread(self.sink.function, call, self.options, label=self.label)
+            return
+        running = self.sink.function(call, **self.options)
+        if running is not None:  # always: `describe` refuses a plain `def` without a thread
+            await running
 
 
-def sink(name: str) -> Callable[[SinkFunction], SinkFunction]:
+@overload
+def sink(name: str, *, thread: Literal[False] = False) -> Callable[[F], F]: ...
+
+
+@overload
+def sink(name: str, *, thread: Literal[True]) -> Callable[[G], G]: ...
+
+
+def sink(name: str, *, thread: bool = False) -> Callable[[G], G]:
     """
     Mark a function as a sink and name it.
 
+    Args:
+        name: What ``use`` calls it.
+        thread: It blocks (it computes for long, or waits without ``await``): for every call it runs in a
+            thread of its own. An ``async def`` gets a ``Call`` there as ever, a plain ``def`` a
+            ``BlockingCall``.
+
     Raises:
-        ConfigurationError: it is no async function, or takes no call; raised when it is marked.
+        ConfigurationError: it is no such function, or takes no call; raised when it is marked.
 
     """
 
-    def mark(function: SinkFunction) -> SinkFunction:
-        setattr(function, _MARK, describe(name, function))
+    def mark(function: G) -> G:
+        setattr(function, _MARK, describe(name, function, thread=thread))
         return function
 
     return mark
@@ -99,9 +126,9 @@ def marked(function: object) -> Sink | None:
     return found if isinstance(found, Sink) else None
 
 
-def describe(name: str, function: SinkFunction) -> Sink:
+def describe(name: str, function: ThreadFunction, *, thread: bool = False) -> Sink:
     """
-    Read a function's signature into a sink.
+    Read a function's signature into a sink; ``thread`` is as in ``sink``.
 
     Raises:
         ConfigurationError: the signature is none of a sink; the message says what one looks like.
@@ -109,7 +136,14 @@ def describe(name: str, function: SinkFunction) -> Sink:
     """
     where = f"sink {name} ({getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')})"
     if not inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"{where}: a sink is an `async def` function")
+        if not thread:
+            raise ConfigurationError(
+                f"{where}: a sink is an `async def` function; mark one that blocks @sink(…, thread=True)"
+            )
+        if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
+            raise ConfigurationError(
+                f"{where}: a sink with a thread is a `def` or `async def` without `yield`"
+            )
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
         raise ConfigurationError(f"{where}: a sink takes the call as its first parameter")
@@ -119,7 +153,7 @@ def describe(name: str, function: SinkFunction) -> Sink:
                 f"{where}: parameter {extra.name} must be keyword-only; write `call, *, {extra.name}: …`"
             )
     try:
-        hints = get_type_hints(function)
+        hints = get_type_hints(function, include_extras=True)
     except NameError as error:
         raise ConfigurationError(f"{where}: its annotations cannot be read: {error}") from error
     fields: dict[str, Any] = {
@@ -130,7 +164,7 @@ def describe(name: str, function: SinkFunction) -> Sink:
         for option in parameters[1:]
     }
     model = create_model(f"{name}_options", __config__=_STRICT, **fields)
-    return Sink(name, function, model, (inspect.getdoc(function) or "").partition("\n")[0])
+    return Sink(name, function, model, (inspect.getdoc(function) or "").partition("\n")[0], thread)
 
 
 _STRICT: Final = ConfigDict(extra="forbid", arbitrary_types_allowed=True)

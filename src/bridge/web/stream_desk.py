@@ -186,10 +186,10 @@ class StreamDesk:
             # Whoever heard of the call first made its record; from here on it is answered.
             record.apply(CallUpdate(session.sid, "in-progress", session.started_at))
             record.add_stream(session.record)
+            await self._store.save(record)  # before its end, which may be there already: both are told
             session.on_end = lambda: _note_end(record, session)
             if session.end_reason is not None:
                 _note_end(record, session)
-            await self._store.save(record)
             await session.run(self._sinks_of(promise))
             await self._store.save(record)
         finally:

@@ -1,13 +1,11 @@
-"""For tests, ours and yours: a clock turned by hand and a media socket that remembers."""
+"""A clock turned by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import json
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
 
 
 class ManualClock:
@@ -51,34 +49,3 @@ async def settle(rounds: int = 20) -> None:
     """Let every task that is ready run until it waits."""
     for _ in range(rounds):
         await asyncio.sleep(0)
-
-
-class RecordingSocket:
-    """
-    A ``DirectSocket`` that keeps what was sent.
-
-    Attributes:
-        sent: The messages, decoded.
-        closed: The code and reason of the close, or ``None``.
-        unsent_bytes: Set it to play a peer that does not read.
-
-    """
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self.closed: tuple[int, str] | None = None
-        self.unsent_bytes = 0
-
-    @property
-    def is_open(self) -> bool:
-        return self.closed is None
-
-    def send(self, message: bytes) -> None:
-        self.sent.append(json.loads(message))
-
-    def close(self, code: int, reason: str) -> None:
-        self.closed = self.closed or (code, reason)
-
-    def events(self) -> list[str]:
-        """The kinds of the messages sent, in order."""
-        return [message["event"] for message in self.sent]
