@@ -23,7 +23,7 @@ class Heard(OutboundTrack):
     """The outbound track, told to the stage."""
 
     def __init__(self, stage: "Stage") -> None:
-        super().__init__(8000)
+        super().__init__(8000, before_change=lambda: None)
         self.stage = stage
 
     def heard(self, payload: bytes) -> None:

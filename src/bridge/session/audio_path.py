@@ -16,6 +16,9 @@ from bridge.session.track import FRAME_SAMPLES, OutboundTrack, PreRoll
 
 _MAX_AHEAD_SAMPLES: Final = 12 * 8000
 """More than the longest gap that is filled and the largest lead: what is beyond was heard long ago."""
+_MOST_WAITING_SAMPLES: Final = 10 * FRAME_SAMPLES
+_NONE: Final = -1
+"""No chunk is simply the next one."""
 
 
 class AudioPath:
@@ -24,70 +27,118 @@ class AudioPath:
 
     The inbound track leads: each inbound frame takes the same length of the outbound track with it.
     On streams where the provider sends ``outbound`` frames itself, those are the outbound track.
+
+    A frame that simply is the next one waits, with up to nine others, until the first listener has a whole
+    chunk or anybody looks: nobody is told anything later than without, but all that is to be done for a
+    frame is done for several in a row. Whoever plays a listener gets each frame at once.
     """
 
     def __init__(self, *, preroll_ms: int, both_sent: bool, on_first: Callable[[], None]) -> None:
         numbering = Numbering() if both_sent else None
-        self.inbound = Timeline("inbound", numbering)
-        self.outbound = Timeline("outbound", numbering)
-        self.sent = OutboundTrack(_MAX_AHEAD_SAMPLES)
-        self.frames = 0
+        self.sent: Final = OutboundTrack(_MAX_AHEAD_SAMPLES, before_change=self.flush)
+        self._inbound = Timeline("inbound", numbering)
+        self._outbound = Timeline("outbound", numbering)
+        self._both_sent = both_sent
+        self._frames = 0
+        self._waiting: list[MediaBody] = []
+        self._due_frames = 1
+        self._next_chunk = _NONE
         self._listeners: tuple[ReferenceType[Listener], ...] = ()
-        self._on_first = on_first
         self._takers: tuple[tuple[Listener, Callable[[bytes], None]], ...] = ()
+        self._on_first = on_first
         self._dropped_samples = 0
-        self._preroll = PreRoll(preroll_ms) if preroll_ms else None
+        self._preroll = PreRoll(preroll_ms * 8) if preroll_ms else None
         self._ended = False
+
+    @property
+    def position_samples(self) -> int:
+        """How far the inbound track has come."""
+        self.flush()
+        return self._inbound.position_samples
 
     def media(self, body: MediaBody) -> None:
         """Take one media message's audio."""
+        payload = body.payload
+        if body.chunk != self._next_chunk or len(payload) != FRAME_SAMPLES or body.track != "inbound":
+            self._irregular(body)
+            return
+        self._next_chunk += 1
+        waiting = self._waiting
+        waiting.append(body)
+        for _, take in self._takers:
+            take(payload)
+        if len(waiting) >= self._due_frames:
+            self.flush()
+
+    def flush(self) -> None:
+        """Do for the frames that wait what is to be done."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        self._waiting = []
+        place = self._inbound.place
+        for body in waiting:
+            place(body.chunk, body.timestamp, FRAME_SAMPLES)  # a contiguous chunk is neither gap nor repeat
+        self._frames += len(waiting)
+        self._deliver(
+            waiting[0].payload if len(waiting) == 1 else b"".join([body.payload for body in waiting])
+        )
+
+    def _irregular(self, body: MediaBody) -> None:
+        """Audio of any track, size and number."""
         if self._ended:
             return
-        payload = body.payload
+        self.flush()
         if body.track == "outbound":
             self._provided(body)
             return
-        gap_samples = self.inbound.place(body.chunk, body.timestamp, len(payload))
+        gap_samples = self._inbound.place(body.chunk, body.timestamp, len(body.payload))
         if gap_samples == DROP:
             return
-        if not self.frames:
+        if not self._frames:
             self._on_first()
-        self.frames += 1
+        self._frames += 1
+        if not self._both_sent:
+            self._next_chunk = body.chunk + 1
         if gap_samples:
-            self._fan_out(ulaw_silence(gap_samples), filled=True)
-        self._fan_out(payload)
+            self._deliver(ulaw_silence(gap_samples), filled=True)
+            self._pass_on(ulaw_silence(gap_samples))
+        self._deliver(body.payload)
+        self._pass_on(body.payload)
+
+    def _pass_on(self, payload: bytes) -> None:
+        for _, take in self._takers:
+            take(payload)
 
     def _provided(self, body: MediaBody) -> None:
         """The provider's own outbound frame: heard by the phone, whoever spoke it."""
-        gap_samples = self.outbound.place(body.chunk, body.timestamp, len(body.payload))
+        gap_samples = self._outbound.place(body.chunk, body.timestamp, len(body.payload))
         if gap_samples == DROP:
             return
         if gap_samples:
             self.sent.heard(ulaw_silence(gap_samples))
         self.sent.heard(body.payload)
 
-    def _fan_out(self, payload: bytes, *, filled: bool = False) -> None:
-        samples = len(payload)
+    def _deliver(self, inbound: bytes, *, filled: bool = False) -> None:
+        """Give the next piece of the inbound track, and what was heard meanwhile, to all who listen."""
+        samples = len(inbound)
         outbound = self.sent.take(samples)
         if self._preroll is not None:
-            if samples <= FRAME_SAMPLES:
-                self._preroll.keep(payload)
-                self._preroll.keep(outbound)
-            else:
-                self._preroll.add(payload, outbound)
-        for _, take in self._takers:
-            take(payload)
+            self._preroll.add(inbound, outbound)
+        due_samples = _MOST_WAITING_SAMPLES
         for reference in self._listeners:
             listener = reference()
             if listener is None:
                 continue
             track = listener.track
             if track == "inbound":
-                listener.push(payload, filled=filled)
+                missing_samples = listener.push(inbound, filled=filled)
             elif track == "both":
-                listener.push(payload, outbound, filled=filled)
+                missing_samples = listener.push(inbound, outbound, filled=filled)
             else:
-                listener.push(outbound)
+                missing_samples = listener.push(outbound)
+            due_samples = min(due_samples, missing_samples)
+        self._due_frames = -(-due_samples // FRAME_SAMPLES)
 
     def listen(
         self,
@@ -100,6 +151,8 @@ class AudioPath:
         max_queue_ms: int,
     ) -> Listener:
         """Attach a listener; see ``calls.Call.listen``."""
+        self.flush()
+        self._due_frames = 1
         left, right = self._preroll.audio() if from_start and self._preroll is not None else (b"", b"")
         listener = Listener(
             track,
@@ -107,7 +160,7 @@ class AudioPath:
             chunk_ms=chunk_ms,
             encoding=encoding,
             max_queue_ms=max_queue_ms,
-            start_samples=self.inbound.position_samples - len(left),
+            start_samples=self._inbound.position_samples - len(left),
             owner=self,
         )
         if left:
@@ -134,10 +187,11 @@ class AudioPath:
 
     def counters(self, *, violations: int, underruns: int, first_audio_ms: int | None) -> StreamCounters:
         """What the record says of the inbound track, with what others have counted."""
-        irregular = self.inbound.irregular
+        self.flush()
+        irregular = self._inbound.irregular
         return StreamCounters(
-            frames=self.frames,
-            samples=self.inbound.position_samples,
+            frames=self._frames,
+            samples=self._inbound.position_samples,
             gaps=irregular.gaps,
             filled_ms=irregular.filled_samples // 8,
             duplicates=irregular.duplicates,
@@ -151,7 +205,8 @@ class AudioPath:
 
     def end(self) -> None:
         """No more audio will come."""
-        self._ended = True
+        self.flush()
+        self._ended, self._next_chunk = True, _NONE
         takers, self._takers = self._takers, ()
         for listener in (*(taker[0] for taker in takers), *(reference() for reference in self._listeners)):
             if listener is not None:

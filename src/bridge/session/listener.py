@@ -93,8 +93,14 @@ class Listener:
 
     # Filled by the session
 
-    def push(self, main: bytes, other: bytes | None = None, *, filled: bool = False) -> None:
-        """Append audio: ``main`` is the track itself, or the phone's with ``other`` the outbound."""
+    def push(self, main: bytes, other: bytes | None = None, *, filled: bool = False) -> int:
+        """
+        Append audio: ``main`` is the track itself, or the phone's with ``other`` the outbound.
+
+        Returns:
+            How many samples it needs for its next whole chunk.
+
+        """
         buffer = self._main
         if filled:
             self._fills.append((self._start_samples + len(buffer), len(main)))
@@ -110,6 +116,7 @@ class Listener:
                 self._waiter = None
                 if not waiter.done():
                     waiter.set_result(None)
+        return self._chunk_samples - len(buffer) % self._chunk_samples
 
     def pour(self, take: Callable[[bytes], None], end: Callable[[], None]) -> None:
         """

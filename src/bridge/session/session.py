@@ -100,7 +100,7 @@ class Session(Identity):
     @property
     def at_ms(self) -> int:
         """How far the inbound track has come."""
-        return self.audio.inbound.position_samples // 8
+        return self.audio.position_samples // 8
 
     # Messages of the stream; everything here is synchronous
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from bridge.audio.g711 import ulaw_silence
@@ -12,29 +13,30 @@ class PreRoll:
     """
     The last seconds of both tracks, for listeners that come late.
 
-    Payloads are kept as they came, which costs a frame next to nothing.
-
-    Bound: so many frames of 20 ms; policy: the oldest goes. Longer messages are cut into frames first;
-    shorter ones count as a frame each, so a peer that sends them leaves less to be heard.
+    Bound: ``limit_samples`` and one piece; policy: the oldest goes. Pieces are kept as they come.
     """
 
-    def __init__(self, limit_ms: int) -> None:
-        # Both in one ring, in turn: a pair would be one more object for the garbage collector to look at.
-        self._frames: deque[bytes] = deque(maxlen=2 * (limit_ms // 20))
-        self.keep: Final = self._frames.append
-        """Keeps a frame at most of what the phone said; as much of what it heard must follow."""
+    def __init__(self, limit_samples: int) -> None:
+        self._limit_samples = limit_samples
+        # Both tracks in one ring, in turn: pairs would be objects for the garbage collector to look at.
+        self._pieces: deque[bytes] = deque()
+        self._samples = 0
 
     def add(self, inbound: bytes, outbound: bytes) -> None:
-        """Keep any length."""
-        for start in range(0, len(inbound), FRAME_SAMPLES):
-            end = start + FRAME_SAMPLES
-            self.keep(inbound[start:end])
-            self.keep(outbound[start:end])
+        """Keep what the phone said and, of the same length, what it heard."""
+        pieces = self._pieces
+        pieces.append(inbound)
+        pieces.append(outbound)
+        samples = self._samples + len(inbound)
+        while samples > self._limit_samples:
+            samples -= len(pieces.popleft())
+            pieces.popleft()
+        self._samples = samples
 
     def audio(self) -> tuple[bytes, bytes]:
         """What is kept of the inbound and the outbound track."""
-        frames = list(self._frames)
-        return b"".join(frames[::2]), b"".join(frames[1::2])
+        pieces = list(self._pieces)
+        return b"".join(pieces[::2]), b"".join(pieces[1::2])
 
 
 class OutboundTrack:
@@ -48,13 +50,19 @@ class OutboundTrack:
 
     Bound: ``limit_samples``, for when no inbound frames come at all; policy: the oldest was heard and goes.
 
+    Args:
+        limit_samples: How much may wait.
+        before_change: Called before anything but the next piece comes: all that was heard by then has to be
+            taken first.
+
     Attributes:
         ahead_samples: How much was sent and not heard yet.
 
     """
 
-    def __init__(self, limit_samples: int) -> None:
+    def __init__(self, limit_samples: int, before_change: Callable[[], None]) -> None:
         self.ahead_samples = 0
+        self._before_change = before_change
         self._limit_samples = limit_samples
         self._ahead: deque[bytes] = deque()
         self._awaited: str | None = None
@@ -69,16 +77,19 @@ class OutboundTrack:
 
     def begins_at(self, mark: str) -> None:
         """What is sent from now on is heard from this mark's echo on; without one it is after a second."""
+        self._before_change()
         self._awaited = mark
         self._patience_samples = _PATIENCE_SAMPLES
 
     def reached(self, mark: str) -> None:
         """A mark came back."""
+        self._before_change()
         if mark == self._awaited:
             self._awaited = None
 
     def cut(self) -> None:
         """A ``clear`` was sent: what has not been heard by now never will be."""
+        self._before_change()
         self._ahead.clear()
         self.ahead_samples = 0
         self._awaited = None
