@@ -44,7 +44,7 @@ format: $(VENV)/.tests
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.tests
-	$(BIN)/python benchmarks/bench_media.py $(ARGS)
+	$(BIN)/python -m benchmarks.bench_media $(ARGS)
 
 docs: $(VENV)/.tests
 	$(BIN)/python docs/generate.py

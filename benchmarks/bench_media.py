@@ -5,7 +5,7 @@ Every server runs alone on one core, the load on another, all in the same run, b
 anything on another machine. A number of calls counts as carried while 99 of 100 echoes are back within
 20 ms and no frame is lost. Pipecat is measured where ``make setup`` has prepared it.
 
-    python benchmarks/bench_media.py [ratios|features|capacity|disturbed …] [--calls 200] [--seconds 5]
+    python -m benchmarks.bench_media [ratios|features|capacity|disturbed …] [--calls 200] [--seconds 5]
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
-from measure import P99_MS, Result, measure
-from servers import PIPECAT_PYTHON
+from benchmarks.measure import P99_MS, Result, measure
+from benchmarks.servers import PIPECAT_PYTHON
 
 SIZES: Final = (50, 200, 400, 600, 800, 1000)
 FEATURES: Final = (

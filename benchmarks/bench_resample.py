@@ -5,7 +5,7 @@ Measures both in turns in one run, from PCM16 bytes to PCM16 bytes as a call nee
 whole process (so that threads of a BLAS count), and prints the median ratios; absolute numbers mean little on
 another machine. ``soxr`` is needed by this file alone: ``pip install soxr``.
 
-    python benchmarks/bench_resample.py [--rounds 100]
+    python -m benchmarks.bench_resample [--rounds 100]
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 Live consumers: one on the audio socket of each call that ``load.py`` makes, reading as it comes.
 
-    python benchmarks/consume.py PORT CALLS
+    python -m benchmarks.consume PORT CALLS
 
 Prints ``consuming`` once all are connected, and runs until it is killed or the calls have ended.
 """
@@ -12,8 +12,9 @@ import asyncio
 import sys
 
 import uvloop
-from load import sids
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from benchmarks.load import sids
 
 
 class Consumer(WSListener):

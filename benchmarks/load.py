@@ -7,7 +7,7 @@ what was sent, whatever is between them; of the other calls echoes are only coun
 calls looking into every one would make the load the slower side. A frame's time runs from the moment it is
 written, not from when it was due; how late that was is reported beside it.
 
-    python benchmarks/load.py URL CALLS WARM_UP_S MEASURE_S
+    python -m benchmarks.load URL CALLS WARM_UP_S MEASURE_S
 
 Prints ``measuring`` and ``measured`` as it goes, and the report as JSON.
 """

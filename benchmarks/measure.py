@@ -10,7 +10,8 @@ from time import perf_counter
 from typing import Any, Final
 
 import psutil
-from servers import CONSUMED, HERE, LOAD_CORE, pin, server
+
+from benchmarks.servers import CONSUMED, HERE, LOAD_CORE, pin, server
 
 P99_MS: Final = 20.0
 LOAD_LATE_MS: Final = 10.0
@@ -69,13 +70,14 @@ def measure(name: str, calls: int, seconds: float) -> Result:
     with server(name) as (port, process):
         url = f"ws://127.0.0.1:{port}/media-stream"
         before_bytes = process.memory_info().rss
-        load = _start("load.py", url, str(calls), str(WARM_UP_S), str(seconds))
+        load = _start("load", url, str(calls), str(WARM_UP_S), str(seconds))
         consumers: psutil.Popen | None = None
         used_s = began_s = 0.0
+        used_bytes = 0
         report: dict[str, Any] = {}
         for line in load.stdout:
             if line == "connected\n" and name in CONSUMED:
-                consumers = _start("consume.py", str(port), str(calls))
+                consumers = _start("consume", str(port), str(calls))
             elif line == "measuring\n":
                 used_s, began_s = busy_s(process), perf_counter()
             elif line == "measured\n":
@@ -106,9 +108,8 @@ def measure(name: str, calls: int, seconds: float) -> Result:
 
 
 def _start(script: str, *arguments: str) -> psutil.Popen:
-    process = psutil.Popen(
-        [sys.executable, str(HERE / script), *arguments], stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", f"benchmarks.{script}", *arguments]
+    process = psutil.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
     pin(process, LOAD_CORE)
     return process
 

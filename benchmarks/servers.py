@@ -82,7 +82,7 @@ def pin(process: psutil.Process, core: int) -> None:
         process.cpu_affinity([core])
 
 
-def wait_for(port: int, process: psutil.Process) -> None:
+def wait_for(port: int, process: psutil.Popen) -> None:
     """Return when the server takes connections."""
     for _ in range(600):
         if process.poll() is not None:

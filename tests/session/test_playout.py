@@ -10,7 +10,8 @@ import pytest
 from bridge.mediastream import messages as wire
 from bridge.mediastream.server_side import ServerStream
 from bridge.mediastream.twilio_side import TwilioStream
-from bridge.session.playout import BEGINNING_MARK, Playout
+from bridge.session.marks import BEGINNING_MARK
+from bridge.session.playout import Playout
 from bridge.session.segment import Segment
 from bridge.session.track import OutboundTrack
 from bridge.testing import ManualClock, RecordingSocket

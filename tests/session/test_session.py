@@ -14,7 +14,7 @@ from bridge.mediastream import messages as wire
 from bridge.mediastream.server_side import ServerStream
 from bridge.mediastream.twilio_side import TwilioStream
 from bridge.session.facts import CallFacts, SessionOptions
-from bridge.session.playout import BEGINNING_MARK
+from bridge.session.marks import BEGINNING_MARK
 from bridge.session.session import Session
 from bridge.sinks.sink import BoundSink, describe
 from bridge.testing import ManualClock, RecordingSocket, settle

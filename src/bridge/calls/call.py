@@ -169,7 +169,7 @@ class Call(Protocol):
         Args:
             track: ``inbound`` (what the phone says), ``outbound`` (what it hears) or ``both``,
                 two aligned channels.
-            rate_hz: 8000, 16000, 24000 or 48000; above 8000 the audio comes 1.85 ms later.
+            rate_hz: 8000, 16000, 24000 or 48000; above 8000 the audio comes 1.36 ms later.
             chunk_ms: Length of each chunk; you are woken once per chunk, so ask for more if you can
                 wait. A multiple of 20 costs least. The last chunk may be shorter.
             encoding: ``pcm16``, ``mulaw`` (nothing is decoded; at 8000 Hz only) or ``float32`` (±1.0).

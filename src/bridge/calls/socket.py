@@ -23,7 +23,7 @@ class DirectSocket(Protocol):
         ...
 
     def send(self, message: bytes) -> bool:
-        """Send one text message; false if the peer reads too slowly and much waits, or the socket is closed."""
+        """Send one text message; false if much waits for a slow peer, or the socket is closed."""
         ...
 
     def close(self, code: int, reason: str) -> None:

@@ -48,6 +48,7 @@ class AudioPath:
         self._on_first = on_first
         self._dropped_samples = 0
         self._preroll = PreRoll(preroll_ms * 8) if preroll_ms else None
+        self._watch: Callable[[bytes], None] | None = None
         self._ended = False
 
     @property
@@ -126,6 +127,9 @@ class AudioPath:
         if self._preroll is not None:
             self._preroll.add(inbound, outbound)
         due_samples = _MOST_WAITING_SAMPLES
+        if self._watch is not None:
+            self._watch(inbound)
+            due_samples = FRAME_SAMPLES
         for reference in self._listeners:
             listener = reference()
             if listener is None:
@@ -139,6 +143,16 @@ class AudioPath:
                 missing_samples = listener.push(outbound)
             due_samples = min(due_samples, missing_samples)
         self._due_frames = -(-due_samples // FRAME_SAMPLES)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody watches already."""
+        return self._watch is not None
+
+    def watch(self, take: Callable[[bytes], None]) -> None:
+        """Give ``take`` all of the inbound track from now on, fills included, before any listener."""
+        self.flush()
+        self._watch, self._due_frames = take, 1
 
     def listen(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from bridge.audio.speech import EnergyDetector, SpeechDetector
 from bridge.mediastream.messages import StartBody
 
 EndReason = Literal["stop", "lost", "hangup", "shutdown", "stalled"]
@@ -32,6 +33,8 @@ class SessionOptions:
     lead_ms: int = 200
     preroll_ms: int = 3000
     grace_s: float = 10.0
+    speech_detector: Callable[[], SpeechDetector] = EnergyDetector
+    """Makes the detector of a call whose events are read."""
 
 
 class Identity:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from bridge.calls.event import MarkFate
@@ -19,32 +18,16 @@ from bridge.calls.socket import DirectSocket
 from bridge.clock import Clock
 from bridge.mediastream.server_side import ServerStream
 from bridge.session.ledger import RATE_HZ, Ledger, Piece
+from bridge.session.live_voice import LiveVoice
+from bridge.session.marks import BEGINNING_MARK, INTERNAL_MARK, PendingMark, UserMark
 from bridge.session.segment import Segment
 from bridge.session.track import OutboundTrack
 from bridge.ticker import FRAME_S, Ticker
 
-INTERNAL_MARK: Final = "bridge:"
-"""Marks with this prefix are ours and never shown to anybody."""
-BEGINNING_MARK: Final = f"{INTERNAL_MARK}begin-"
-"""Those that stand before audio, where the phone was silent; all others stand behind it."""
 _HOLD_ABOVE_BYTES: Final = 256 * 1024
 _STALL_S: Final = 30.0
 _MESSAGE_SAMPLES: Final = 800
 """Queued audio travels in pieces of 100 ms, a tenth of the cost of single frames."""
-
-
-@dataclass(slots=True)
-class _PendingMark:
-    """A mark that was sent and has not come back."""
-
-    segment: Segment | None
-    user_name: str | None
-    cleared: bool = False
-
-
-@dataclass(slots=True)
-class _UserMark:
-    name: str
 
 
 class PlayoutObserver(Protocol):
@@ -94,9 +77,9 @@ class Playout:
         self._message_samples: Final = min(_MESSAGE_SAMPLES, lead_ms * RATE_HZ // 2000)
         self._track = track
         self._observer = observer
-        self._queue: deque[Segment | _UserMark] = deque()
+        self._queue: deque[Segment | UserMark] = deque()
         self._ledger: Final = Ledger()
-        self._marks: dict[str, _PendingMark] = {}
+        self._marks: dict[str, PendingMark] = {}
         self._mark_count = 0
         self._leave_ticker: Callable[[], None] | None = None
         self._held_since_s: float | None = None
@@ -104,21 +87,24 @@ class Playout:
         self.underruns = 0
         self._started: Segment | None = None
         self._is_silent = True
+        self._voice: LiveVoice | None = None
+        track.book = self._book
 
     # Commands
 
     def add(self, segment: Segment) -> None:
         """Take a segment; it plays after all earlier ones."""
-        segment.settle_with(lambda: self._ledger.settle_exactly(self._clock.now_s()))
+        segment.settle_with(self._settle)
         self._queue.append(segment)
 
     def mark(self, name: str) -> None:
         """Set a user's mark behind everything queued."""
-        self._queue.append(_UserMark(name))
+        self._queue.append(UserMark(name))
         self.release()
 
     def clear(self) -> None:
         """Drop what is sent or queued and may be interrupted; the rest of what may not is sent again."""
+        self._book()
         cut = self._ledger.cut(self._clock.now_s())
         self._socket.send(self._stream.clear())
         self._track.cut()
@@ -137,11 +123,11 @@ class Playout:
         self.release()
         self._check_idle()
 
-    def _survivors(self, cut: list[Piece]) -> deque[Segment | _UserMark]:
+    def _survivors(self, cut: list[Piece]) -> deque[Segment | UserMark]:
         """What is still to be played after a ``clear``, in order; ends the rows of all else."""
-        kept: deque[Segment | _UserMark] = deque()
+        kept: deque[Segment | UserMark] = deque()
         for item in self._queue:
-            if isinstance(item, _UserMark):
+            if isinstance(item, UserMark):
                 self._observer.reached(item.name, "cleared")
             elif item.interruptible:
                 item.end("cleared")
@@ -156,6 +142,7 @@ class Playout:
 
     def end(self) -> None:
         """The stream is over: nothing more is heard."""
+        self._book()
         segments = [item for item in self._queue if isinstance(item, Segment)]
         segments += [piece.segment for piece in self._ledger.cut(self._clock.now_s())]
         segments += [mark.segment for mark in self._marks.values() if mark.segment is not None]
@@ -176,10 +163,11 @@ class Playout:
 
     def release(self) -> None:
         """Send what the lead allows now; let the ticker come back for the rest."""
+        self._book()
         now_s = self._clock.now_s()
         while self._queue:
             item = self._queue[0]
-            if isinstance(item, _UserMark):
+            if isinstance(item, UserMark):
                 self._queue.popleft()
                 self._send_mark(None, item.name)
             elif item.fate != "playing":
@@ -235,26 +223,38 @@ class Playout:
         self._started = segment
         return True
 
-    def pass_on(self, segment: Segment, payload: bytes) -> None:
-        """
-        Play the next piece of a live source, the shortest way: nothing of it is queued if it may go at once.
+    # A live source sends by itself, as long as it has credit
 
-        Otherwise, and for the first piece, the segment queues it and drops its oldest beyond its bound.
-        """
-        if segment is self._started and not segment.queued_samples:
-            now_s = self._clock.now_s()
-            ahead_s = self._ledger.ends_s - now_s
-            if -FRAME_S <= ahead_s <= self._lead_s - len(payload) / RATE_HZ:
-                if ahead_s < 0:
-                    self._ledger.ends_s = now_s
-                if not self._socket.send(self._stream.play(payload)):
-                    self._started = None  # the next one asks how much is unsent
-                self._track.heard(payload)
-                self._ledger.send(segment, payload, now_s)
-                return
-        segment.put(payload)
-        self.release()
-        segment.trim()
+    def credit_samples(self, voice: LiveVoice) -> int:
+        """How much this voice may send before it asks again; it is to book that when asked."""
+        segment = voice.segment
+        if segment is not self._started or segment.queued_samples or self._socket.unsent_bytes:
+            return 0
+        ahead_s = self._ledger.ends_s - self._clock.now_s()
+        if ahead_s < -FRAME_S:
+            return 0
+        self._voice = voice
+        return max(0, int((self._lead_s - max(0.0, ahead_s)) * RATE_HZ))
+
+    def booked(self, segment: Segment, payload: bytes) -> None:
+        """This was sent piece by piece, the last of it a moment ago."""
+        now_s = self._clock.now_s()
+        at_least_s = now_s + FRAME_S - len(payload) / RATE_HZ
+        if self._ledger.ends_s < at_least_s:
+            self.underruns += self._ledger.ends_s < at_least_s - FRAME_S
+            self._ledger.ends_s = at_least_s
+        self._track.heard(payload)
+        self._ledger.send(segment, payload, now_s)
+
+    def _book(self) -> None:
+        """Have everything sent in the ledger."""
+        voice, self._voice = self._voice, None
+        if voice is not None:
+            voice.book()
+
+    def _settle(self) -> None:
+        self._book()
+        self._ledger.settle_exactly(self._clock.now_s())
 
     def _hold(self, now_s: float) -> bool:
         if self._held_since_s is None:
@@ -273,7 +273,7 @@ class Playout:
     def _send_mark(self, segment: Segment | None, user_name: str | None) -> None:
         self._mark_count += 1
         name = f"{INTERNAL_MARK}{self._mark_count}"
-        self._marks[name] = _PendingMark(segment, user_name)
+        self._marks[name] = PendingMark(segment, user_name)
         self._socket.send(self._stream.mark(name))
         if segment is self._started:
             self._started = None

@@ -30,9 +30,12 @@ from bridge.session.event_log import EventLog
 from bridge.session.facts import CallFacts, EndReason, HangUp, Identity, SessionOptions
 from bridge.session.hang_up import hang_up
 from bridge.session.listener import Listener
-from bridge.session.playout import INTERNAL_MARK, Playout
+from bridge.session.live_voice import LiveVoice
+from bridge.session.marks import INTERNAL_MARK
+from bridge.session.playout import Playout
 from bridge.session.segment import Segment
 from bridge.session.speaking import PlayEncoding, Source, digit_tones, drive, pour
+from bridge.session.speech import speech_watch
 from bridge.session.supervisor import run_sinks
 from bridge.sinks.sink import BoundSink
 from bridge.ticker import Ticker
@@ -85,6 +88,7 @@ class Session(Identity):
         self._hanging_up = False
         self._log: Final = EventLog(publish)
         self._over: Final = asyncio.Event()
+        self._new_detector: Final = options.speech_detector
         self._tasks: asyncio.TaskGroup | None = None
         self._playout: Final = Playout(
             stream=stream,
@@ -217,7 +221,8 @@ class Session(Identity):
         segment = Segment(interruptible=interruptible, max_queue_ms=max_queue_ms)
         self._playout.add(segment)
         if isinstance(audio, Listener) and audio.is_payload:
-            pour(audio, segment, self._playout)
+            voice = LiveVoice(segment, self._playout, send=self._socket.send, encode=self.stream.play)
+            pour(audio, voice, self._playout)
         elif isinstance(audio, AsyncIterator):
             group.create_task(drive(audio, segment, self._playout, source), name=f"{self.sid} play")
         else:
@@ -249,6 +254,8 @@ class Session(Identity):
         losses[destination] = losses.get(destination, 0) + lost_ms
 
     def events(self) -> AsyncIterator[CallEvent]:
+        if not self.audio.is_watched:  # only who reads events pays for finding speech
+            self.audio.watch(speech_watch(self._new_detector(), self._happened))
         return self._log.read()
 
     async def hangup(self, *, after_played: bool = False) -> None:

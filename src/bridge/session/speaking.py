@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Final, Literal
 
 from bridge.audio import g711, tone
 from bridge.audio.resample import Downsampler
 from bridge.calls.call import AudioChunk, Playable
 from bridge.session.listener import Listener
+from bridge.session.live_voice import LiveVoice
 from bridge.session.playout import Playout
 from bridge.session.segment import Segment
 
@@ -112,14 +112,15 @@ async def _close(audio: AsyncIterator[Playable]) -> None:
             log.exception("closing the audio that was played failed")
 
 
-def pour(source: Listener, segment: Segment, playout: Playout) -> None:
+def pour(source: Listener, voice: LiveVoice, playout: Playout) -> None:
     """Play what a listener hears, without a task: μ-law in, μ-law out, nothing is decoded."""
+    segment = voice.segment
 
     def end() -> None:
         segment.complete = True
         playout.release()
 
-    source.pour(partial(playout.pass_on, segment), end)
+    source.pour(voice.pass_on, end)
     segment.when_ended(source.close)  # also keeps the listener alive while it plays
 
 

@@ -57,11 +57,13 @@ class OutboundTrack:
 
     Attributes:
         ahead_samples: How much was sent and not heard yet.
+        book: Called before anything is taken: whatever was sent and not told yet is to be told.
 
     """
 
     def __init__(self, limit_samples: int, before_change: Callable[[], None]) -> None:
         self.ahead_samples = 0
+        self.book: Callable[[], None] = lambda: None
         self._before_change = before_change
         self._limit_samples = limit_samples
         self._ahead: deque[bytes] = deque()
@@ -96,6 +98,7 @@ class OutboundTrack:
 
     def take(self, samples: int) -> bytes:
         """The next ``samples`` the phone heard, silence where nothing was sent."""
+        self.book()
         ahead = self._ahead
         if not ahead or (self._awaited is not None and self._is_held(samples)):
             return FRAME_OF_SILENCE if samples == FRAME_SAMPLES else ulaw_silence(samples)
