@@ -45,6 +45,7 @@ format: $(VENV)/.tests
 
 bench: $(VENV)/.tests
 	$(BIN)/python -m benchmarks.bench_media $(ARGS)
+	$(BIN)/python -m benchmarks.bench_resample
 
 docs: $(VENV)/.tests
 	$(BIN)/python docs/generate.py

@@ -60,7 +60,7 @@ async def test_pieces_that_follow_each_other_are_one_play() -> None:
         for n in range(5):
             assert speaker.put(bytes([n]) * 160)
             await settle()
-        assert phone.socket.events() == ["media"] * 5, "no mark of ours has ended the play"
+        assert phone.sent() == ["media"] * 5, "no mark of ours has ended the play"
         assert heard(phone) == b"".join(bytes([n]) * 160 for n in range(5))
 
 
@@ -68,10 +68,10 @@ async def test_a_pause_ends_the_play_and_what_comes_then_is_another() -> None:
     phone = Phone()
     async with speaking(phone, pause_s=0) as speaker:
         speaker.put(FRAME)
-        while phone.socket.events() != ["media", "mark"]:
+        while phone.sent() != ["media", "mark"]:
             await settle()
         speaker.put(FRAME)
-        while phone.socket.events() != ["media", "mark", "media", "mark"]:
+        while phone.sent() != ["media", "mark", "media", "mark"]:
             await settle()
 
 
@@ -84,7 +84,7 @@ async def test_however_audio_is_cut_the_phone_hears_the_same(cut_bytes: int) -> 
         async with speaking(phone, encoding="pcm16", rate_hz=16_000, pause_s=0) as speaker:
             for start in range(0, len(pcm), size):
                 speaker.put(pcm[start : start + size])
-            while "mark" not in phone.socket.events():
+            while "mark" not in phone.sent():
                 await settle()
         told.append(heard(phone))
     assert told[0] == told[1]
@@ -100,7 +100,7 @@ async def test_a_mark_is_reached_when_what_was_said_before_it_was_played() -> No
         speaker.mark("end")
         await settle()
         # Each play is closed by a mark of ours; each of the speaker's own has another.
-        assert phone.socket.events() == ["media", "mark", "mark"] * 2
+        assert phone.sent() == ["media", "mark", "mark"] * 2
         echo_marks(phone)
         assert await mark_events(phone) == [("middle", "played"), ("end", "played")]
 
@@ -167,7 +167,7 @@ async def test_clear_drops_what_waits_and_says_which_marks() -> None:
         await speaker.clear()
         await settle()
         assert cleared == ["end"]
-        assert phone.socket.events()[-1] == "clear"
+        assert phone.sent()[-1] == "clear"
         assert not phone.session._playout._queue
 
 

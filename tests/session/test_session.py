@@ -69,6 +69,14 @@ class Phone:
         names = [message["mark"]["name"] for message in self.socket.sent if message["event"] == "mark"]
         return [name for name in names if not name.startswith(BEGINNING_MARK)]
 
+    def sent(self) -> list[str]:
+        """The kinds of what was sent, without the marks before audio."""
+        return [
+            message["event"]
+            for message in self.socket.sent
+            if not message.get("mark", {}).get("name", "").startswith(BEGINNING_MARK)
+        ]
+
     def echoes_beginning(self) -> None:
         """Tell that the phone begins to hear."""
         names = [message["mark"]["name"] for message in self.socket.sent if message["event"] == "mark"]

@@ -116,7 +116,7 @@ async def test_what_a_program_sent_before_it_left_is_taken_even_if_nothing_can_b
         peer.incoming.put_nowait({"type": "websocket.receive", "text": '{"command":"dance"}'})
         peer.incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await serving
-        assert phone.socket.events() == ["media"]
+        assert phone.sent() == ["media"]
     assert phone.session.audio._listeners == ()
 
 

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from bridge.app import create_app
 from bridge.audio import g711
 from bridge.audio.wav import WavWriter
+from bridge.session.marks import BEGINNING_MARK
 from bridge.settings import Settings
 from bridge.web import control
 from tests.running import running
@@ -48,11 +49,16 @@ def wav(pcm: bytes, rate_hz: int = 8000, channels: int = 1) -> bytes:
 
 
 async def until(media: ClientConnection, event: str) -> bytes:
-    """The audio that comes before the first message of this kind."""
+    """The audio that comes before the first message of this kind; a mark before any audio says it begins."""
     audio = b""
-    while (message := json.loads(await media.recv()))["event"] != event:
-        audio += b64decode(message["media"]["payload"])
-    return audio
+    while True:
+        message = json.loads(await media.recv())
+        if message["event"] == "media":
+            audio += b64decode(message["media"]["payload"])
+        elif message["event"] == event and not message.get("mark", {}).get("name", "").startswith(
+            BEGINNING_MARK
+        ):
+            return audio
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 24_000])

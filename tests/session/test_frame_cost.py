@@ -1,0 +1,120 @@
+"""
+What a frame costs, counted and not timed: every function that is called for it, in Python or in C.
+
+Times differ from machine to machine and from minute to minute, counts do not. A bound that has to be raised
+is a decision, not a nuisance.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from bridge.mediastream import messages as wire
+from bridge.mediastream.server_side import ServerStream
+from bridge.mediastream.twilio_side import TwilioStream
+from bridge.session.facts import CallFacts, SessionOptions
+from bridge.session.session import Session
+from bridge.testing import ManualClock, RecordingSocket, settle
+from bridge.ticker import Ticker
+from bridge.web.intake import Intake
+
+FRAMES = 500
+START = wire.StartBody("AC" + "0" * 32, "CA" + "1" * 32, "MZ" + "2" * 32)
+
+
+class QuietSocket(RecordingSocket):
+    """Takes everything and remembers nothing."""
+
+    def send(self, message: bytes) -> bool:
+        return True
+
+
+class SteppedClock(ManualClock):
+    """Turned without letting anybody run."""
+
+    def step(self) -> None:
+        """A frame's time later."""
+        self._now_s += 0.02
+
+
+class Stage:
+    """A session as the media route makes it."""
+
+    def __init__(self) -> None:
+        self.clock = SteppedClock()
+        self.socket = QuietSocket()
+        self.twilio = TwilioStream(START)
+        self.sessions: list[Session] = []
+        self.intake = Intake(self.socket, self._admit)
+        for message in self.twilio.open():
+            self.intake.text(message)
+
+    def _admit(self, start: wire.StartBody, stream: ServerStream) -> Session:
+        async def hang_up(_sid: str) -> bool:
+            return False
+
+        session = Session(
+            CallFacts(start.callSid),
+            stream=stream,
+            socket=self.socket,
+            clock=self.clock,
+            ticker=Ticker(self.clock),
+            options=SessionOptions(),
+            hang_up=hang_up,
+        )
+        self.sessions.append(session)
+        return session
+
+    def calls_per_frame(self) -> float:
+        """How many functions one frame calls, on the average."""
+        messages = [self.twilio.media(bytes(160), 100 + 20 * number).decode() for number in range(FRAMES)]
+        count = 0
+
+        def profile(_frame: FrameType, event: str, _argument: Any) -> None:
+            nonlocal count
+            count += event in {"call", "c_call"}
+
+        take, step = self.intake.text, self.clock.step
+        for number, message in enumerate(messages):
+            step()
+            if number >= 100:  # the stream has settled
+                sys.setprofile(profile)
+            take(message)
+            sys.setprofile(None)
+        return count / (FRAMES - 100)
+
+
+async def nobody(_session: Session) -> object:
+    return None
+
+
+async def discard(session: Session) -> object:
+    return session.listen(encoding="mulaw", chunk_ms=1000, max_queue_ms=60_000)
+
+
+async def record(session: Session) -> object:
+    return session.listen("both", encoding="mulaw", chunk_ms=500, max_queue_ms=60_000)
+
+
+async def echo(session: Session) -> object:
+    return await session.play(session.listen(encoding="mulaw"), max_queue_ms=400)
+
+
+@pytest.mark.parametrize(("feature", "most"), [(nobody, 12), (discard, 13), (record, 14), (echo, 28)])
+async def test_a_frame_calls_few_functions(
+    feature: Callable[[Session], Awaitable[object]], most: float
+) -> None:
+    stage = Stage()
+    (session,) = stage.sessions
+    async with asyncio.TaskGroup() as group:
+        group.create_task(session.run([]))
+        await settle()
+        kept = await feature(session)
+        cost = stage.calls_per_frame()
+        session.end("lost")
+    del kept
+    assert cost <= most, f"{cost:.1f} calls a frame"
