@@ -29,7 +29,7 @@ async def record(
             await asyncio.to_thread(lambda: None)
     await settle()
     if cancel:
-        while not phone.session.record.recordings or wave_frames(phone.session.record.recordings[0]) < 8000:
+        while not phone.session.record.recordings or wave_frames(phone.session.record.recordings[0]) < 4000:
             await asyncio.to_thread(lambda: None)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -68,7 +68,7 @@ async def test_the_name_says_when_and_which_and_nothing_is_overwritten(tmp_path:
 async def test_a_cancelled_recording_is_a_valid_file(tmp_path: Path) -> None:
     path = await record(tmp_path, cancel=True)
     with wave.open(str(path)) as file:
-        assert file.getnframes() in {8000, len(SAID)}, "whole chunks of half a second, or all of it"
+        assert file.getnframes() == len(SAID) or file.getnframes() % 160 == 0, "whole chunks, or all of it"
         left = np.frombuffer(file.readframes(file.getnframes()), "<i2")[0::2]
     assert g711.decode_ulaw(SAID).startswith(left.tobytes())
 
@@ -161,9 +161,10 @@ async def test_what_is_dropped_becomes_silence_of_the_same_length(
     pcm = g711.decode_ulaw(data) if encoding == "mulaw" else data
     phone = np.frombuffer(pcm, "<i2")[:: 2 if track == "both" else 1]
     assert len(phone) == 200 * 160
-    assert call.session.record.counters.dropped_ms == 3000
-    assert not phone[: 8 * 3000].any()
-    assert phone[8 * 3000 :].all()
+    dropped_ms = call.session.record.counters.dropped_ms
+    assert 2500 <= dropped_ms <= 3600, "all but what may wait, in chunks of about half a second"
+    assert not phone[: 8 * dropped_ms].any()
+    assert phone[8 * dropped_ms :].all()
 
 
 async def test_a_mu_law_file_of_odd_length_is_padded_and_says_its_true_length(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -23,6 +24,7 @@ MAX_WEBSOCKET_MESSAGE_BYTES: Final = 65_536
 """Twilio's messages have about 400 bytes; more than this closes the socket with 1009."""
 
 _GRACEFUL_S: Final = 15
+_SWITCH_INTERVAL_S: Final = 0.0005
 
 
 class DrainingServer(uvicorn.Server):
@@ -90,6 +92,8 @@ def new_server(
 
 def serve(app: AsgiApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]]) -> None:
     """Serve until SIGINT or SIGTERM; returns when everything has stopped."""
+    # A thread that writes recordings must not keep the calls waiting for the default 5 ms at every turn.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # What was loaded stays: looking through it again and again would stop every call for tenths of a second.
     gc.collect()
     gc.freeze()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Literal
+from zlib import crc32
 
 import numpy as np
 
@@ -19,8 +20,10 @@ log = logging.getLogger(__name__)
 
 RecordedTrack = Literal["both", "inbound", "outbound", "mix"]
 
-_CHUNK_MS: Final = 500
-"""Twice a second, so that after a crash less than the last second is missing."""
+_CHUNK_MS: Final = 400
+_SPREAD_MS: Final = 200
+"""About twice a second, so that after a crash less than the last second is missing; a little different from
+call to call, so that calls which began together do not all write in the same moment for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,19 @@ class Shape:
 
     def listen(self, call: Call, *, max_queue_ms: int) -> AsyncIterator[AudioChunk]:
         """Begin to listen, from the pre-roll on; raises as ``Call.listen``."""
+        chunk_ms = _CHUNK_MS + crc32(call.stream_sid.encode()) % _SPREAD_MS // 20 * 20
+        max_queue_ms = max(max_queue_ms, chunk_ms)
         if self.track == "mix":
             # Two sides are added up as samples, whatever they are written as.
             if self.encoding == "mulaw" and self.rate_hz != 8000:
                 raise ValueError(f"rate_hz is {self.rate_hz}: μ-law is written at 8000 only")
             return call.listen(
-                "both", rate_hz=self.rate_hz, chunk_ms=_CHUNK_MS, from_start=True, max_queue_ms=max_queue_ms
+                "both", rate_hz=self.rate_hz, chunk_ms=chunk_ms, from_start=True, max_queue_ms=max_queue_ms
             )
         return call.listen(
             self.track,
             rate_hz=self.rate_hz,
-            chunk_ms=_CHUNK_MS,
+            chunk_ms=chunk_ms,
             encoding=self.encoding,
             from_start=True,
             max_queue_ms=max_queue_ms,
