@@ -66,7 +66,7 @@ def test_the_filter_keeps_its_promise_at_every_frequency_not_only_at_the_tones(r
     gain = np.abs(np.fft.rfft(taps, 16 * rate_hz)) / (rate_hz // 8000)
     hz = np.fft.rfftfreq(16 * rate_hz, 1 / rate_hz)
     pass_band_db = 20 * np.log10(gain[hz <= 3600])
-    assert np.abs(pass_band_db).max() < 0.4
+    assert max(abs(float(db)) for db in pass_band_db) < 0.4
     assert 20 * np.log10(gain[hz >= 4400].max()) < -61
     assert (taps == taps[::-1]).all(), "linear phase"
 
@@ -109,7 +109,8 @@ def test_finishing_gives_the_end_that_the_filter_holds(rate_hz: int) -> None:
     down = Downsampler(rate_hz)
     settled = np.frombuffer(down.convert(click.tobytes()) + down.finish(), "<i2")
     assert abs(int(settled.astype(int).sum()) - 30_000 * 8000 // rate_hz) < 3000
-    assert np.abs(settled).argmax() >= 160, "the click comes after the 20 ms that went in"
+    loudest = max(range(len(settled)), key=lambda at: abs(int(settled[at])))
+    assert loudest >= 160, "the click comes after the 20 ms that went in"
 
 
 @pytest.mark.parametrize("rate_hz", HIGH_RATES_HZ)

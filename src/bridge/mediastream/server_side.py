@@ -232,7 +232,7 @@ class ServerStream:
             LocalStreamError: the stream is not open.
 
         """
-        if self.state is not State.OPEN:
+        if self._open_sid is None:
             raise self._not_open("play")
         return b'%b%b"}}' % (self._play_prefix, b2a_base64(payload, newline=False))
 

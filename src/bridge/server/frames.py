@@ -85,6 +85,7 @@ class Frames(WSListener):
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text: list[str] = []
         self._failed: tuple[int, str] | None = None
+        self._is_closing = False
         self._linger: asyncio.TimerHandle | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -93,12 +94,12 @@ class Frames(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.count += 1
-        if self._failed is not None or (transport.is_close_frame_sent and frame.msg_type is not CLOSE):
+        kind = frame.msg_type
+        if self._is_closing and (self._failed is not None or kind is not CLOSE):
             return  # section 7.1.7: nothing is processed after failing; 5.5.1: nor need it be after our close
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self.fail(1002, "reserved bits are set, but no extension was agreed on")
             return
-        kind = frame.msg_type
         try:
             if kind is TEXT and frame.fin and self._fragments is None:
                 if frame.payload_size > self._max_message_bytes:
@@ -182,6 +183,7 @@ class Frames(WSListener):
         """Start the closing handshake; false if it was started already."""
         if not self.is_open or self.transport is None:
             return False
+        self._is_closing = True
         self.transport.send_close(WSCloseCode(code), reason.encode()[:123])
         return True
 
@@ -196,7 +198,7 @@ class Frames(WSListener):
     def fail(self, code: int, reason: str) -> None:
         """Fail the connection (section 7.1.7): say why, then close it without waiting for an answer."""
         if self._failed is None and self.transport is not None:
-            self._failed = (code, reason)
+            self._failed, self._is_closing = (code, reason), True
             self.transport.send_close(WSCloseCode(code), reason.encode())
             self._disconnect(self.transport)
             self._handler.closed(code, reason)
@@ -246,6 +248,7 @@ class Frames(WSListener):
         if frame.payload_size and code not in _LEGAL_CODES:
             self.fail(1002, "a close code that may not be sent")
             return
+        self._is_closing = True
         if not transport.is_close_frame_sent:
             if frame.payload_size:
                 transport.send_close(code)

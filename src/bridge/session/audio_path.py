@@ -16,7 +16,7 @@ from bridge.session.track import FRAME_SAMPLES, OutboundTrack, PreRoll
 
 _MAX_AHEAD_SAMPLES: Final = 12 * 8000
 """More than the longest gap that is filled and the largest lead: what is beyond was heard long ago."""
-_MOST_WAITING_SAMPLES: Final = 10 * FRAME_SAMPLES
+_MOST_WAITING_SAMPLES: Final = 25 * FRAME_SAMPLES
 _NONE: Final = -1
 """No chunk is simply the next one."""
 
@@ -28,7 +28,7 @@ class AudioPath:
     The inbound track leads: each inbound frame takes the same length of the outbound track with it.
     On streams where the provider sends ``outbound`` frames itself, those are the outbound track.
 
-    A frame that simply is the next one waits, with up to nine others, until the first listener has a whole
+    A frame that simply is the next one waits, for half a second at most, until the first listener has a whole
     chunk or anybody looks: nobody is told anything later than without, but all that is to be done for a
     frame is done for several in a row. Whoever plays a listener gets each frame at once.
     """

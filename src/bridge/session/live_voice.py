@@ -57,13 +57,14 @@ class LiveVoice:
     def pass_on(self, payload: bytes) -> None:
         """Play the next piece."""
         samples = len(payload)
+        if samples > self._credit_samples:
+            self.book()
         if samples <= self._credit_samples:
             self._credit_samples -= samples
             self._unbooked.append(payload)
             if not self._send(self._encode(payload)):
                 self._credit_samples = 0
             return
-        self.book()
         self.segment.put(payload)
         self._payer.release()
         self.segment.trim()
