@@ -67,7 +67,7 @@ def test_the_filter_keeps_its_promise_at_every_frequency_not_only_at_the_tones(r
     hz = np.fft.rfftfreq(16 * rate_hz, 1 / rate_hz)
     pass_band_db = 20 * np.log10(gain[hz <= 3600])
     assert max(abs(float(db)) for db in pass_band_db) < 0.4
-    assert 20 * np.log10(gain[hz >= 4400].max()) < -61
+    assert 20 * np.log10(max(float(value) for value in gain[hz >= 4400])) < -61
     assert (taps == taps[::-1]).all(), "linear phase"
 
 

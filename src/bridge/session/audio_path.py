@@ -17,8 +17,6 @@ from bridge.session.track import FRAME_SAMPLES, OutboundTrack, PreRoll
 _MAX_AHEAD_SAMPLES: Final = 12 * 8000
 """More than the longest gap that is filled and the largest lead: what is beyond was heard long ago."""
 _MOST_WAITING_SAMPLES: Final = 25 * FRAME_SAMPLES
-_NONE: Final = -1
-"""No chunk is simply the next one."""
 
 
 class AudioPath:
@@ -42,7 +40,7 @@ class AudioPath:
         self._frames = 0
         self._waiting: list[MediaBody] = []
         self._due_frames = 1
-        self._next_chunk = _NONE
+        self._next_chunk: int | None = None
         self._listeners: tuple[ReferenceType[Listener], ...] = ()
         self._takers: tuple[tuple[Listener, Callable[[bytes], None]], ...] = ()
         self._on_first = on_first
@@ -63,7 +61,7 @@ class AudioPath:
         if body.chunk != self._next_chunk or len(payload) != FRAME_SAMPLES or body.track != "inbound":
             self._irregular(body)
             return
-        self._next_chunk += 1
+        self._next_chunk = body.chunk + 1
         waiting = self._waiting
         waiting.append(body)
         for _, take in self._takers:
@@ -192,6 +190,7 @@ class AudioPath:
         self._dropped_samples += samples
 
     def detach(self, listener: Listener) -> None:
+        self.flush()  # what came before is still its own
         self._listeners = tuple(other for other in self._listeners if other() is not listener)
         self._takers = tuple(taker for taker in self._takers if taker[0] is not listener)
 
@@ -220,7 +219,7 @@ class AudioPath:
     def end(self) -> None:
         """No more audio will come."""
         self.flush()
-        self._ended, self._next_chunk = True, _NONE
+        self._ended, self._next_chunk = True, None
         takers, self._takers = self._takers, ()
         for listener in (*(taker[0] for taker in takers), *(reference() for reference in self._listeners)):
             if listener is not None:

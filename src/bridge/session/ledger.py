@@ -56,7 +56,7 @@ class Ledger:
         starts_s = self.ends_s
         self.ends_s = ends_s = starts_s + samples / RATE_HZ
         last = self._last
-        if last is not None and last.segment is segment and last.ends_s == starts_s and not last.payload:
+        if last is not None and last.segment is segment and last.ends_s == starts_s and segment.interruptible:
             last.ends_s = ends_s  # a live source stays one piece, however long it talks
             return
         self.settle(now_s)

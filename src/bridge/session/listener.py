@@ -124,19 +124,20 @@ class Listener:
 
         This is how a listener is played: the frame is on its way back before its own callback returns.
         """
-        if self._main:
-            take(bytes(self._main))
-            self._main.clear()
-        self._pour_end = end
+        self._end_pour()
         self._owner.poured(self, take)
+        waiting = bytes(self._main)
+        self._main.clear()
+        self._pour_end = end
+        if waiting:
+            take(waiting)
         if self._ended:
-            end()
+            self._end_pour()
 
     def end(self) -> None:
         """No more audio will come; what is left is still delivered."""
         self._ended = True
-        if self._pour_end is not None:
-            self._pour_end()
+        self._end_pour()
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -165,9 +166,15 @@ class Listener:
             await waiter
         return self._chunk(self._chunk_samples)
 
+    def _end_pour(self) -> None:
+        end, self._pour_end = self._pour_end, None
+        if end is not None:
+            end()
+
     def close(self) -> None:
         """Stop listening; nothing more is buffered."""
         self._ended = True
+        self._end_pour()
         self._owner.detach(self)
 
     async def aclose(self) -> None:

@@ -15,8 +15,8 @@ class Payer(Protocol):
         """How much this voice may send before it asks again."""
         ...
 
-    def booked(self, segment: Segment, payload: bytes) -> None:
-        """This was sent piece by piece, the last of it a moment ago."""
+    def booked(self, segment: Segment, payload: bytes, last_s: float) -> None:
+        """This was sent piece by piece, the last of it at ``last_s``."""
         ...
 
     def release(self) -> None:
@@ -36,6 +36,7 @@ class LiveVoice:
         payer: Gives the credit.
         send: Sends one message; false where the peer reads too slowly.
         encode: Makes the message of a piece.
+        now_s: The clock.
 
     """
 
@@ -46,11 +47,14 @@ class LiveVoice:
         *,
         send: Callable[[bytes], bool],
         encode: Callable[[bytes], bytes],
+        now_s: Callable[[], float],
     ) -> None:
         self.segment: Final = segment
         self._payer: Final = payer
         self._send: Final = send
         self._encode: Final = encode
+        self._now_s: Final = now_s
+        self._last_s = 0.0
         self._credit_samples = 0
         self._unbooked: list[bytes] = []
 
@@ -62,6 +66,7 @@ class LiveVoice:
         if samples <= self._credit_samples:
             self._credit_samples -= samples
             self._unbooked.append(payload)
+            self._last_s = self._now_s()
             if not self._send(self._encode(payload)):
                 self._credit_samples = 0
             return
@@ -76,5 +81,5 @@ class LiveVoice:
         if self._unbooked:
             payload = b"".join(self._unbooked)
             self._unbooked.clear()
-            self._payer.booked(self.segment, payload)
+            self._payer.booked(self.segment, payload, self._last_s)
             self._credit_samples = self._payer.credit_samples(self)

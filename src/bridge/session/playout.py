@@ -26,6 +26,7 @@ from bridge.ticker import FRAME_S, Ticker
 
 _HOLD_ABOVE_BYTES: Final = 256 * 1024
 _STALL_S: Final = 30.0
+_ROUNDING_S: Final = 1e-6
 _MESSAGE_SAMPLES: Final = 800
 """Queued audio travels in pieces of 100 ms, a tenth of the cost of single frames."""
 
@@ -202,6 +203,7 @@ class Playout:
         if self._socket.unsent_bytes > _HOLD_ABOVE_BYTES:
             return self._hold(now_s)
         self._held_since_s = None
+        self._track.catch_up()
         ahead_s = self._ledger.ends_s - now_s
         if ahead_s < 0:
             if ahead_s < -FRAME_S:
@@ -236,15 +238,14 @@ class Playout:
         self._voice = voice
         return max(0, int((self._lead_s - max(0.0, ahead_s)) * RATE_HZ))
 
-    def booked(self, segment: Segment, payload: bytes) -> None:
-        """This was sent piece by piece, the last of it a moment ago."""
-        now_s = self._clock.now_s()
-        at_least_s = now_s + FRAME_S - len(payload) / RATE_HZ
+    def booked(self, segment: Segment, payload: bytes, last_s: float) -> None:
+        """This was sent piece by piece, the last of it at ``last_s``."""
+        at_least_s = last_s + FRAME_S - len(payload) / RATE_HZ
         if self._ledger.ends_s < at_least_s:
-            self.underruns += self._ledger.ends_s < at_least_s - FRAME_S
+            self.underruns += self._ledger.ends_s < at_least_s - FRAME_S - _ROUNDING_S
             self._ledger.ends_s = at_least_s
         self._track.heard(payload)
-        self._ledger.send(segment, payload, now_s)
+        self._ledger.send(segment, payload, last_s)
 
     def _book(self) -> None:
         """Have everything sent in the ledger."""

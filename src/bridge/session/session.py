@@ -221,7 +221,13 @@ class Session(Identity):
         segment = Segment(interruptible=interruptible, max_queue_ms=max_queue_ms)
         self._playout.add(segment)
         if isinstance(audio, Listener) and audio.is_payload:
-            voice = LiveVoice(segment, self._playout, send=self._socket.send, encode=self.stream.play)
+            voice = LiveVoice(
+                segment,
+                self._playout,
+                send=self._socket.send,
+                encode=self.stream.play,
+                now_s=self._clock.now_s,
+            )
             pour(audio, voice, self._playout)
         elif isinstance(audio, AsyncIterator):
             group.create_task(drive(audio, segment, self._playout, source), name=f"{self.sid} play")

@@ -117,6 +117,8 @@ def pour(source: Listener, voice: LiveVoice, playout: Playout) -> None:
     segment = voice.segment
 
     def end() -> None:
+        if segment.fate != "playing":
+            return  # it was ended and has closed the listener, not the other way round
         segment.complete = True
         playout.release()
 

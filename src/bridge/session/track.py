@@ -28,7 +28,7 @@ class PreRoll:
         pieces.append(inbound)
         pieces.append(outbound)
         samples = self._samples + len(inbound)
-        while samples > self._limit_samples:
+        while samples - len(pieces[0]) >= self._limit_samples:
             samples -= len(pieces.popleft())
             pieces.popleft()
         self._samples = samples
@@ -74,8 +74,12 @@ class OutboundTrack:
         """This was sent to the phone."""
         self._ahead.append(payload)
         self.ahead_samples += len(payload)
-        if self.ahead_samples > self._limit_samples:
-            self.take(self.ahead_samples - self._limit_samples)
+        while self.ahead_samples > self._limit_samples:
+            self.ahead_samples -= len(self._ahead.popleft())
+
+    def catch_up(self) -> None:
+        """Take all that was heard by now; before anything is sent, or it would be placed too early."""
+        self._before_change()
 
     def begins_at(self, mark: str) -> None:
         """What is sent from now on is heard from this mark's echo on; without one it is after a second."""
