@@ -51,7 +51,7 @@ class Stage:
         self.sessions: list[Session] = []
         self.intake = Intake(self.socket, self._admit)
         for message in self.twilio.open():
-            self.intake.text(message)
+            self.intake.text(message.decode())
 
     def _admit(self, start: wire.StartBody, stream: ServerStream) -> Session:
         async def hang_up(_sid: str) -> bool:
@@ -104,7 +104,7 @@ async def echo(session: Session) -> object:
     return await session.play(session.listen(encoding="mulaw"), max_queue_ms=400)
 
 
-@pytest.mark.parametrize(("feature", "most"), [(nobody, 12), (discard, 13), (record, 14), (echo, 28)])
+@pytest.mark.parametrize(("feature", "most"), [(nobody, 11), (discard, 11), (record, 13), (echo, 24)])
 async def test_a_frame_calls_few_functions(
     feature: Callable[[Session], Awaitable[object]], most: float
 ) -> None:

@@ -74,6 +74,22 @@ class Frames(WSListener):
 
     """
 
+    __slots__ = (
+        "_decoder",
+        "_failed",
+        "_fragments",
+        "_handler",
+        "_is_closing",
+        "_is_plain",
+        "_linger",
+        "_max_message_bytes",
+        "_text",
+        "count",
+        "is_congested",
+        "on_text",
+        "transport",
+    )
+
     def __init__(self, handler: MessageHandler, max_message_bytes: int) -> None:
         self.count = 0
         self.on_text: Callable[[str], None] = handler.text
@@ -86,6 +102,7 @@ class Frames(WSListener):
         self._text: list[str] = []
         self._failed: tuple[int, str] | None = None
         self._is_closing = False
+        self._is_plain = True  # neither closing nor inside a fragmented message
         self._linger: asyncio.TimerHandle | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -95,29 +112,30 @@ class Frames(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.count += 1
         kind = frame.msg_type
-        if self._is_closing and (self._failed is not None or kind is not CLOSE):
-            return  # section 7.1.7: nothing is processed after failing; 5.5.1: nor need it be after our close
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self.fail(1002, "reserved bits are set, but no extension was agreed on")
-            return
         try:
-            if kind is TEXT and frame.fin and self._fragments is None:
-                if frame.payload_size > self._max_message_bytes:
-                    self._too_big()
-                    return
-                self.on_text(frame.get_payload_as_utf8_text())
-            elif kind is PING:
-                transport.send_pong(frame.get_payload_as_bytes())
-            elif kind is CLOSE:
-                self._close(transport, frame)
-            elif kind is not PONG:
-                self._fragment(kind, frame)
+            if kind is TEXT and self._is_plain and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3):
+                self.on_text(frame.get_payload_as_utf8_text())  # picows has checked its size
+            else:
+                self._other(transport, kind, frame)
         except UnicodeDecodeError:
             self.fail(1007, "a text message is not UTF-8")
         except Exception:
             # A fault of ours in one message must end this connection alone.
             log.exception("taking a WebSocket message failed")
             self.fail(1011, "internal error")
+
+    def _other(self, transport: WSTransport, kind: WSMsgType, frame: WSFrame) -> None:
+        """A frame that is not simply a whole text message."""
+        if self._is_closing and (self._failed is not None or kind is not CLOSE):
+            return  # section 7.1.7: nothing is processed after failing; 5.5.1: nor need it be after our close
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.fail(1002, "reserved bits are set, but no extension was agreed on")
+        elif kind is PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind is CLOSE:
+            self._close(transport, frame)
+        elif kind is not PONG:
+            self._fragment(kind, frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._linger is not None:
@@ -183,7 +201,7 @@ class Frames(WSListener):
         """Start the closing handshake; false if it was started already."""
         if not self.is_open or self.transport is None:
             return False
-        self._is_closing = True
+        self._is_closing, self._is_plain = True, False
         self.transport.send_close(WSCloseCode(code), reason.encode()[:123])
         return True
 
@@ -198,7 +216,8 @@ class Frames(WSListener):
     def fail(self, code: int, reason: str) -> None:
         """Fail the connection (section 7.1.7): say why, then close it without waiting for an answer."""
         if self._failed is None and self.transport is not None:
-            self._failed, self._is_closing = (code, reason), True
+            self._failed = code, reason
+            self._is_closing, self._is_plain = True, False
             self.transport.send_close(WSCloseCode(code), reason.encode())
             self._disconnect(self.transport)
             self._handler.closed(code, reason)
@@ -219,7 +238,7 @@ class Frames(WSListener):
             self.fail(1002, "a new message before the last fragment of the one before")
             return
         else:
-            self._fragments = bytearray()
+            self._fragments, self._is_plain = bytearray(), False
             self._decoder = _new_decoder() if kind is TEXT else None
         if len(self._fragments) + frame.payload_size > self._max_message_bytes:
             self._too_big()
@@ -233,6 +252,7 @@ class Frames(WSListener):
 
     def _whole(self) -> None:
         data, self._fragments = bytes(self._fragments or b""), None
+        self._is_plain = True
         if self._decoder is None:
             self._handler.binary(data)
             return
@@ -248,7 +268,7 @@ class Frames(WSListener):
         if frame.payload_size and code not in _LEGAL_CODES:
             self.fail(1002, "a close code that may not be sent")
             return
-        self._is_closing = True
+        self._is_closing, self._is_plain = True, False
         if not transport.is_close_frame_sent:
             if frame.payload_size:
                 transport.send_close(code)

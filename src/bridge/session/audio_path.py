@@ -28,7 +28,9 @@ class AudioPath:
 
     A frame that simply is the next one waits, for half a second at most, until the first listener has a whole
     chunk or anybody looks: nobody is told anything later than without, but all that is to be done for a
-    frame is done for several in a row. Whoever plays a listener gets each frame at once.
+    frame is done for several in a row. Whoever plays a listener gets each frame at once. Before even its
+    message is read, a frame may wait with whoever brings it (``supply``); only a gap found there late gives
+    its silence late, to listeners with chunks of more than a frame.
     """
 
     def __init__(self, *, preroll_ms: int, both_sent: bool, on_first: Callable[[], None]) -> None:
@@ -48,6 +50,19 @@ class AudioPath:
         self._preroll = PreRoll(preroll_ms * 8) if preroll_ms else None
         self._watch: Callable[[bytes], None] | None = None
         self._ended = False
+        self._patience_frames = 1
+        self._tell_patience: Callable[[int], None] = lambda _: None
+        self._pull: Callable[[], None] = lambda: None
+
+    def supply(self, *, pull: Callable[[], None], be_patient: Callable[[int], None]) -> None:
+        """
+        Let whoever brings the messages keep the regular ones unread until several are there.
+
+        ``be_patient`` is told how many frames nobody will ask for, from now on; ``pull`` must bring all
+        that were kept, and is called before anybody looks.
+        """
+        self._pull, self._tell_patience = pull, be_patient
+        be_patient(self._patience_frames)
 
     @property
     def position_samples(self) -> int:
@@ -69,15 +84,28 @@ class AudioPath:
         if len(waiting) >= self._due_frames:
             self.flush()
 
+    def media_run(self, bodies: list[MediaBody]) -> None:
+        """Take the audio of several messages."""
+        first_chunk = self._next_chunk
+        if first_chunk is not None and not self._takers:
+            for chunk, body in enumerate(bodies, first_chunk):
+                if body.chunk != chunk or len(body.payload) != FRAME_SAMPLES or body.track != "inbound":
+                    break
+            else:
+                self._next_chunk = first_chunk + len(bodies)
+                self._waiting += bodies
+                return
+        for body in bodies:
+            self.media(body)
+
     def flush(self) -> None:
         """Do for the frames that wait what is to be done."""
+        self._pull()
         waiting = self._waiting
         if not waiting:
             return
         self._waiting = []
-        place = self._inbound.place
-        for body in waiting:
-            place(body.chunk, body.timestamp, FRAME_SAMPLES)  # a contiguous chunk is neither gap nor repeat
+        self._inbound.place_run(waiting)
         self._frames += len(waiting)
         self._deliver(
             waiting[0].payload if len(waiting) == 1 else b"".join([body.payload for body in waiting])
@@ -140,7 +168,15 @@ class AudioPath:
             else:
                 missing_samples = listener.push(outbound)
             due_samples = min(due_samples, missing_samples)
-        self._due_frames = -(-due_samples // FRAME_SAMPLES)
+        self._be_due_in(-(-due_samples // FRAME_SAMPLES))
+
+    def _be_due_in(self, frames: int) -> None:
+        """In so many frames somebody has a whole chunk."""
+        self._due_frames = frames
+        patience_frames = 1 if self._takers else frames
+        if patience_frames != self._patience_frames:
+            self._patience_frames = patience_frames
+            self._tell_patience(patience_frames)
 
     @property
     def is_watched(self) -> bool:
@@ -150,7 +186,8 @@ class AudioPath:
     def watch(self, take: Callable[[bytes], None]) -> None:
         """Give ``take`` all of the inbound track from now on, fills included, before any listener."""
         self.flush()
-        self._watch, self._due_frames = take, 1
+        self._watch = take
+        self._be_due_in(1)
 
     def listen(
         self,
@@ -164,7 +201,7 @@ class AudioPath:
     ) -> Listener:
         """Attach a listener; see ``calls.Call.listen``."""
         self.flush()
-        self._due_frames = 1
+        self._be_due_in(1)
         left, right = self._preroll.audio() if from_start and self._preroll is not None else (b"", b"")
         listener = Listener(
             track,
@@ -197,6 +234,7 @@ class AudioPath:
     def poured(self, listener: Listener, take: Callable[[bytes], None]) -> None:
         self.detach(listener)
         self._takers = (*self._takers, (listener, take))
+        self._be_due_in(self._due_frames)
 
     def counters(self, *, violations: int, underruns: int, first_audio_ms: int | None) -> StreamCounters:
         """What the record says of the inbound track, with what others have counted."""

@@ -141,6 +141,7 @@ class Session(Identity):
 
     def count(self) -> None:
         """Bring the record's counters up to date."""
+        self.audio.flush()  # what waits unread may be wrong
         self.record.counters = self.audio.counters(
             violations=self.stream.counters.violations,
             underruns=self._playout.underruns,

@@ -13,8 +13,11 @@ https://www.twilio.com/docs/voice/media-streams/websocket-messages#media-message
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+
+from bridge.mediastream.messages import MediaBody
 
 FRAME_SAMPLES: Final = 160
 _FRAME_MS: Final = 20
@@ -151,6 +154,21 @@ class Timeline:
         self._expected_ms += samples / _SAMPLES_PER_MS
         self.position_samples += gap_samples + samples
         return gap_samples
+
+    def place_run(self, frames: Iterable[MediaBody]) -> None:
+        """Place frames of 20 ms whose chunks are contiguous: none of them is a gap or a repeat."""
+        settled = self._numbering is None and self._frames >= _SETTLING_FRAMES
+        for frame in frames:
+            timestamp_ms = frame.timestamp
+            if settled and timestamp_ms is not None:  # as in ``place``
+                offset_ms = timestamp_ms - self._expected_ms
+                if -_MAX_SLEW_MS <= offset_ms <= _MAX_SLEW_MS:
+                    self._expected_ms += offset_ms * _SLEW + _FRAME_MS
+                    self._last_chunk = frame.chunk
+                    self._last_timestamp_ms = timestamp_ms
+                    self.position_samples += FRAME_SAMPLES
+                    continue
+            self.place(frame.chunk, timestamp_ms, FRAME_SAMPLES)
 
     def _is_contiguous(self, chunk: int) -> bool:
         if self._numbering is None:

@@ -22,8 +22,8 @@ _MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
 class MessageTaker(Protocol):
     """What takes a socket's messages, synchronously and in order."""
 
-    def text(self, data: bytes | str) -> None:
-        """One text message; valid during the call only."""
+    def text(self, data: str) -> None:
+        """One text message."""
         ...
 
     def binary(self, size_bytes: int) -> None:
