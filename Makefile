@@ -66,12 +66,12 @@ $(VENV)/.made:
 
 $(VENV)/.runs: pyproject.toml | $(VENV)/.made
 	@echo "Installing bridge and what it needs into $(VENV) (once, less than a minute on most lines) …"
-	$(PIP) install -e .
+	$(PIP) install -e ".[sip]"
 	@touch $@
 
 $(VENV)/.tests: pyproject.toml | $(VENV)/.made
 	@echo "Installing bridge, what it needs and what its tests need into $(VENV) (once) …"
-	$(PIP) install -e ".[dev,bench]"
+	$(PIP) install -e ".[dev,bench,sip]"
 	@touch $@ $(VENV)/.runs
 
 clean:

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer.main
+from pydantic import BaseModel
+from typer.core import TyperGroup
 
 from bridge import errors
 from bridge.app import create_app
 from bridge.calls.event_schema import event_schema
 from bridge.cli import application
+from bridge.configuration import TABLES
 from bridge.settings import Settings, variable
 from bridge.sinks.registry import installed
 
@@ -74,6 +77,19 @@ def _settings() -> Iterator[str]:
         shown = "unset" if default is None else "none" if default == () else f"`{default}`"
         example = (field.examples or [""])[0]
         yield f"Default: {shown}. In `bridge.toml`: `{name}`. Example: `{variable(name)}={example}`\n"
+        if name in TABLES:
+            yield from _table(name, TABLES[name])
+
+
+def _table(name: str, table: type[BaseModel]) -> Iterator[str]:
+    """Every field of one kind of table, with an example of each."""
+    yield f"A `[[{name}]]` table has:\n"
+    for own, field in table.model_fields.items():
+        needed = " (required)" if field.is_required() else ""
+        example = json.dumps((field.examples or [""])[0])
+        described = " ".join((field.description or "").split())
+        yield f"- `{field.alias or own}`{needed}: {described} Example: `{example}`"
+    yield ""
 
 
 def commands_page() -> str:
@@ -84,7 +100,7 @@ def commands_page() -> str:
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
     yield COMMANDS_INTRODUCTION
-    for name, command in typer.main.get_group(application).commands.items():
+    for name, command in _every_command(typer.main.get_group(application)):
         yield f"## `bridge {name}`\n"
         yield inspect.cleandoc(command.help or "") + "\n"
         for parameter in command.params:
@@ -94,6 +110,14 @@ def _commands() -> Iterator[str]:
                 )
                 yield f"- `{spelled}`: {getattr(parameter, 'help', '')}"
         yield ""
+
+
+def _every_command(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give each command with its whole name, and after it the commands it has of its own."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if isinstance(command, TyperGroup):
+            yield from _every_command(command, f"{prefix}{name} ")
 
 
 def sinks_page() -> str:

@@ -107,6 +107,99 @@ def test_a_faulty_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tell-nobody" not in message
 
 
+TABLES = """
+[[phones]]
+user = "anna"
+password = "tell-nobody"
+number = "+15551230001"
+
+[[phones]]
+user = "bob"
+ha1 = "0123456789abcdef0123456789abcdef"
+
+[[trunks]]
+name = "office"
+host = "pbx.example.com"
+register = true
+username = "4711"
+password = "tell-nobody-either"
+
+[[routes]]
+pattern = "*"
+url = "http://127.0.0.1:5050/incoming-call"
+"""
+
+
+def test_phones_trunks_and_routes_are_tables(folder: Path) -> None:
+    (folder / "bridge.toml").write_text(TABLES)
+    configuration = load()
+    settings = configuration.settings
+    assert [phone.user for phone in settings.phones] == ["anna", "bob"]
+    assert settings.trunks[0].register
+    assert settings.routes[0].pattern == "*"
+    [warning] = configuration.warnings
+    assert "bridge phones hash anna" in warning
+    assert "bridge.toml" in warning
+    assert "tell-nobody" not in warning
+    assert settings.secrets() == [
+        "tell-nobody",
+        "0123456789abcdef0123456789abcdef",
+        "tell-nobody-either",
+    ]
+    assert "tell-nobody" not in repr(settings)
+
+
+def test_a_variable_holds_tables_as_json_and_replaces_those_of_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "bridge.toml").write_text(TABLES)
+    monkeypatch.setenv("BRIDGE_PHONES", '[{"user": "carol", "ha1": "0123456789abcdef0123456789abcdef"}]')
+    monkeypatch.setenv("BRIDGE_TRUNKS", "")
+    configuration = load()
+    assert [phone.user for phone in configuration.settings.phones] == ["carol"]
+    assert configuration.settings.trunks == ()
+    assert configuration.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '[[phones]]\nuser = "anna"\npassword = "x"\n[[phones]]\nuser = "an na"\npassword = "tell-nobody"',
+            "[[phones]] number 2, user from bridge.toml: String should match pattern",
+        ),
+        ('[[phones]]\nuser = "anna"\nha1 = "tell-nobody"', 'Example: ha1 = "0123456789abcdef'),
+        ('[[phones]]\nuser = "anna"\npasword = "tell-nobody"', "[[phones]] number 1, pasword"),
+        ('[[phones]]\nuser = "anna"\npasword = "tell-nobody"', "Meant password?"),
+        ('[[phones]]\nuser = "anna"', "[[phones]] number 1 from bridge.toml: a phone needs either ha1"),
+        ('[[trunks]]\nname = "office"', "[[trunks]] number 1, host from bridge.toml: Field required"),
+        ('[[trunks]]\nname = "x"\nhost = "a.example"\nregister = "perhaps"', "Example: register = false"),
+        (
+            '[[routes]]\npattern = "*"\nurl = "tell-nobody"',
+            "[[routes]] number 1, url from bridge.toml: this is not an absolute http:// or https:// URL. ",
+        ),
+        (
+            '[[phones]]\nuser = "anna"\npassword = "x"\n[[phones]]\nuser = "anna"\npassword = "y"',
+            "two [[phones]] are called anna",
+        ),
+    ],
+)
+def test_a_fault_in_a_table_names_table_place_field_and_an_example_and_no_secret(
+    folder: Path, text: str, words: str
+) -> None:
+    (folder / "bridge.toml").write_text(text)
+    message = fault()
+    assert words in message
+    assert "tell-nobody" not in message
+
+
+def test_tables_that_are_no_json_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_PHONES", "tell-nobody")
+    message = fault()
+    assert "BRIDGE_PHONES: from environment: tables in a variable are a JSON list" in message
+    assert "tell-nobody" not in message
+
+
 def test_unknown_variables_are_warned_about(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGE_PUBLICURL", "https://a.example")
     monkeypatch.setenv("TWILIO_SID", "x")

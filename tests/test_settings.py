@@ -97,6 +97,32 @@ def test_other_machines_need_a_key() -> None:
         Settings(api_key="k" * 15)
 
 
+@pytest.mark.parametrize(
+    ("ports", "expected"),
+    [("30000-30999", (30000, 30999)), (" 4000 - 4001 ", (4000, 4001))],
+)
+def test_media_ports_are_a_range(ports: str, expected: tuple[int, int]) -> None:
+    assert Settings(sip_media_ports=ports).media_ports == expected
+
+
+@pytest.mark.parametrize("ports", ["", "30000", "30999-30000", "80-90", "30000-70000", "a-b", "1e4-2e4"])
+def test_other_ranges_of_ports_are_refused(ports: str) -> None:
+    with pytest.raises(ValidationError, match="port"):
+        Settings(sip_media_ports=ports)
+
+
+def test_a_key_needs_its_certificate() -> None:
+    with pytest.raises(ValidationError, match="BRIDGE_SIP_TLS_CERTIFICATE"):
+        Settings(sip_tls_key=Path("sip.key"))
+    assert Settings(sip_tls_key=Path("a"), sip_tls_certificate=Path("b")).sip_tls_key == Path("a")
+
+
+@pytest.mark.parametrize("domain", ["", "a b", "a.example:5060", "-a"])
+def test_a_domain_is_a_name(domain: str) -> None:
+    with pytest.raises(ValidationError, match="domain"):
+        Settings(sip_domain=domain)
+
+
 def test_secrets_do_not_show() -> None:
     settings = Settings(twilio_account_sid=ACCOUNT_SID, twilio_auth_token="tell-nobody", api_key="k" * 16)
     assert "tell-nobody" not in repr(settings)
@@ -130,5 +156,5 @@ def test_every_field_has_help_and_an_example_that_works(name: str) -> None:
     assert field.description
     assert len(field.description) > 20
     assert field.examples
-    if name not in {"twilio_account_sid", "twilio_auth_token"}:  # they belong together and are secret
+    if name not in {"twilio_account_sid", "twilio_auth_token", "sip_tls_key"}:  # they belong to others
         Settings(**{name: field.examples[0]})

@@ -7,15 +7,18 @@ Nothing else in the package reads the environment or these files.
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
+from bridge.carrier.sip.tables import Phone, Route, Trunk
 from bridge.errors import ConfigurationError
 from bridge.settings import Settings, variable
 
@@ -25,7 +28,9 @@ DEFAULT: Final = "default"
 CONFIG_VARIABLE: Final = "BRIDGE_CONFIG"
 """Names another ``bridge.toml``; not a setting, because it says where settings are."""
 
-_SECRET: Final = frozenset({"api_key", "twilio_auth_token"})
+_SECRET: Final = frozenset({"api_key", "twilio_auth_token", "phones", "trunks"})
+TABLES: Final[dict[str, type[BaseModel]]] = {"phones": Phone, "trunks": Trunk, "routes": Route}
+"""Settings that are lists of tables, and what one table is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ def load(*, config: Path | None = None, **command_line: Any) -> Configuration:
     warnings = (
         *_unknown(environment.env_vars, "the environment"),
         *_unknown(dotenv.env_vars, ".env"),
+        *_plain_passwords(settings, origins["phones"]),
     )
     return Configuration(settings, origins, warnings)
 
@@ -119,6 +125,15 @@ def _unknown(variables: Iterable[str], place: str) -> list[str]:
     ]
 
 
+def _plain_passwords(settings: Settings, origin: str) -> list[str]:
+    return [
+        f"the password of phone {phone.user} stands in {origin} for everybody to read: "
+        f"put there the ha1 that `bridge phones hash {phone.user}` makes of it"
+        for phone in settings.phones
+        if phone.password is not None
+    ]
+
+
 def _closest(name: str, known: Iterable[str]) -> str:
     match = difflib.get_close_matches(name, known, n=1)
     return f": meant {match[0]}?" if match else "."
@@ -133,9 +148,30 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
         if name not in Settings.model_fields:
             lines.append(f"{name}: {message}" if name else message)
             continue
+        if name in TABLES and len(fault["loc"]) > 1:
+            lines.append(f"{_place_in_table(name, fault['loc'])} from {origins[name]}: {message}")
+            lines[-1] += _example_in_table(name, fault)
+            continue
         given = "" if name in _SECRET or not isinstance(fault["input"], str | int) else f" {fault['input']!r}"
         example = (Settings.model_fields[name].examples or [""])[0]
         lines.append(
             f"{variable(name)}:{given} from {origins[name]}: {message}. Example: {variable(name)}={example}"
         )
     return "\n".join(lines)
+
+
+def _place_in_table(name: str, location: tuple[int | str, ...]) -> str:
+    """Name a table, its place among its like, and its field: ``[[phones]] number 2, user``."""
+    number = f" number {location[1] + 1}" if isinstance(location[1], int) else ""
+    fields = [str(part) for part in location[2:3]]
+    return ", ".join([f"[[{name}]]{number}", *fields])
+
+
+def _example_in_table(name: str, fault: ErrorDetails) -> str:
+    """Show what works. What was given never is: it may be a password, or one under a misspelt name."""
+    table, field = TABLES[name], str(fault["loc"][2]) if len(fault["loc"]) > 2 else ""
+    known = {info.alias or own: info for own, info in table.model_fields.items()}
+    if field in known:
+        example = (known[field].examples or [""])[0]
+        return f". Example: {field} = {json.dumps(example)}"
+    return _closest(field, known).replace(": meant", ". Meant") if field else "."

@@ -9,6 +9,10 @@ One error tree; each leaf says whose fault it is and how to mend it.
     ├── StreamError               the media-stream protocol was broken
     │   ├── LocalStreamError      by us: a command in a state that forbids it
     │   └── RemoteStreamError     by the peer: carries the close code for it
+    ├── MalformedSip              bytes that are no SIP message: carries the status to refuse it with
+    ├── SdpError                  a session description we cannot talk to: carries the SIP status for it
+    ├── SipUnreachable            no way to a SIP peer: its name, its transport, or no port for the audio
+    ├── DigestUnsupported         a challenge asks for a login that cannot be computed here
     ├── TwimlError                a TwiML document cannot be read: carries Twilio's code
     ├── InvalidField              a request names something impossible: field, fault and fix
     ├── CallError                 a call cannot do what was asked
@@ -22,6 +26,11 @@ One error tree; each leaf says whose fault it is and how to mend it.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sipmessage import Request  # an extra: the server runs without it
 
 
 class BridgeError(Exception):
@@ -60,6 +69,46 @@ class RemoteStreamError(StreamError):
         self.kind = kind
         self.reason = reason
         self.close_code = close_code
+
+
+class MalformedSip(BridgeError):
+    """
+    What came is no SIP message, or none that may be acted upon.
+
+    Attributes:
+        reason: What is wrong with it, in one sentence; never quotes the message.
+        status: The SIP status to refuse it with, or ``None`` where it is dropped without a word.
+        request: As much of the request as an answer must copy; ``None`` if not even that could be read.
+
+    """
+
+    def __init__(self, reason: str, *, status: int | None = 400, request: Request | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.request = request
+
+
+class SdpError(BridgeError):
+    """
+    A session description that cannot be read, or describes nothing we can take part in.
+
+    Attributes:
+        status: The SIP status to refuse it with: 400 for what is none, 488 for what does not fit.
+
+    """
+
+    def __init__(self, message: str, *, status: int = 488) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SipUnreachable(BridgeError):
+    """There is no way to a SIP peer: an unknown name or transport, or no port for the audio."""
+
+
+class DigestUnsupported(BridgeError):
+    """A digest header is malformed, or asks for an algorithm or a protection nobody here knows (RFC 7616)."""
 
 
 class TwimlError(BridgeError):

@@ -20,6 +20,16 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bridge.carrier.sip.tables import (
+    Domain,
+    Phone,
+    PortRange,
+    Route,
+    Trunk,
+    named_twice,
+    read_tables,
+)
+
 API_KEY_CHARACTERS: Final = 16
 """The least length of an API key."""
 
@@ -93,6 +103,9 @@ Networks = Annotated[
     NoDecode,
     BeforeValidator(_split),
 ]
+Phones = Annotated[tuple[Phone, ...], NoDecode, BeforeValidator(read_tables)]
+Trunks = Annotated[tuple[Trunk, ...], NoDecode, BeforeValidator(read_tables)]
+WebhookRoutes = Annotated[tuple[Route, ...], NoDecode, BeforeValidator(read_tables)]
 Sinks = Annotated[
     tuple[Annotated[SinkChoice, BeforeValidator(_choose_sink)], ...], NoDecode, BeforeValidator(_split)
 ]
@@ -170,11 +183,56 @@ class Settings(BaseSettings):
     carrier_port: int = Field(5070, ge=0, le=65_535, examples=["5070"])
     """TCP port of the local carrier."""
 
+    # Its SIP phones and trunks
+    sip: bool = Field(default=True, examples=["true"])
+    """Whether the local carrier takes SIP phones and trunks; needs the extra `bridge[sip]`."""
+    sip_host: Annotated[str | None, Unset] = Field(None, min_length=1, examples=["192.168.1.10"])
+    """Address SIP and its audio listen on; BRIDGE_CARRIER_HOST if it is not set."""
+    sip_port: int = Field(5060, ge=0, le=65_535, examples=["5060"])
+    """UDP and TCP port of SIP; 0 takes any free one."""
+    sip_tls_port: int = Field(5061, ge=0, le=65_535, examples=["5061"])
+    """TCP port of SIP over TLS, open once there is a certificate; 0 takes any free one."""
+    sip_tls_certificate: Annotated[Path | None, Unset] = Field(None, examples=["sip.pem"])
+    """PEM file with the certificate of SIP over TLS, the intermediate ones after it."""
+    sip_tls_key: Annotated[Path | None, Unset] = Field(None, examples=["sip.key"])
+    """PEM file with its private key; the certificate's file if it is not set."""
+    sip_tls_ca: Annotated[Path | None, Unset] = Field(None, examples=["office-ca.pem"])
+    """PEM file with authorities that others' TLS certificates may come from, besides the system's."""
+    sip_domain: Domain = Field("localhost", examples=["localhost"])
+    """SIP domain of the phones, and the realm of their passwords: changing it makes every `ha1` worthless."""
+    sip_allow: Networks = Field((), examples=["192.168.1.0/24"])
+    """Networks from which anybody may call without a login, separated by commas; none means this machine
+    alone. Trunks call from their own addresses, registered phones from anywhere."""
+    sip_media_ports: PortRange = Field("30000-30999", examples=["30000-30999"])
+    """UDP ports of the calls' audio; every call uses an even one and the next."""
+    phones: Phones = Field((), examples=['[{"user": "anna", "password": "a long random text"}]'])
+    """SIP phones that may register: [[phones]] tables in bridge.toml, or a JSON list of them."""
+    trunks: Trunks = Field((), examples=['[{"name": "office", "host": "pbx.example.com"}]'])
+    """PBXs and providers, for calls to and from numbers: [[trunks]] tables in bridge.toml, or a JSON list."""
+    routes: WebhookRoutes = Field(
+        (), examples=['[{"pattern": "*", "url": "http://127.0.0.1:5050/incoming-call"}]']
+    )
+    """Webhooks that answer incoming SIP calls; the first [[routes]] table that matches counts. `bridge up`
+    sends all to its own server where nothing is set; `bridge carrier` refuses them (404)."""
+
     # Observing
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", examples=["info"])
     """The least level that is logged."""
     log_format: Literal["text", "json"] = Field("text", examples=["json"])
     """Form of the log lines: text for people, json for programs."""
+
+    @property
+    def media_ports(self) -> tuple[int, int]:
+        """First and last UDP port of the calls' audio."""
+        first, _, last = self.sip_media_ports.partition("-")
+        return int(first), int(last)
+
+    def secrets(self) -> list[str]:
+        """Give what no log may show, but for passwords so short that every log line would hold them."""
+        own = [value.get_secret_value() for value in (self.api_key, self.twilio_auth_token) if value]
+        others = [secret for phone in self.phones for secret in (phone.password, phone.ha1)]
+        others += [trunk.password for trunk in self.trunks]
+        return own + [text for value in others if value and len(text := value.get_secret_value()) >= 6]
 
     @classmethod
     def settings_customise_sources(
@@ -194,6 +252,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN belong together: set both, or neither for local use"
             )
+        if self.sip_tls_key is not None and self.sip_tls_certificate is None:
+            raise ValueError("BRIDGE_SIP_TLS_KEY belongs to a BRIDGE_SIP_TLS_CERTIFICATE: set it too")
+        if twice := named_twice(self.phones, self.trunks):
+            raise ValueError(twice)
         if self.api_key is None and not is_loopback(self.host):
             raise ValueError(
                 f"BRIDGE_HOST={self.host} opens the server to other machines without a BRIDGE_API_KEY: "

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -46,6 +48,32 @@ class Up:
                 return
         pytest.fail(f"{words!r} was never said, but:\n{self.said}")
 
+    def ask(self, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", data, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:  # noqa: S310  (http, of our own)
+            return json.load(answer)
+
+    def call(self, to: str) -> str:
+        return str(self.ask("/make-call", {"to": to})["call_sid"])
+
+    def wait_for(self, path: str, good: Callable[[Any], bool]) -> Any:
+        """Ask until the answer is good: what another process does has no event to wait for."""
+        until_s = time.monotonic() + WITHIN_S
+        while not good(answer := self.ask(path)):
+            if time.monotonic() > until_s:
+                pytest.fail(f"{path} is still {answer!r}; said:\n{self.said}")
+            time.sleep(0.05)
+        return answer
+
+    def streaming(self, sid: str) -> None:
+        self.wait_for(f"/calls/{sid}", lambda call: bool(call["streams"]))
+
+    def ended_stream(self, sid: str) -> Any:
+        return self.wait_for(f"/calls/{sid}", lambda call: call["streams"][-1]["ended_at"])["streams"][-1]
+
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
@@ -62,7 +90,7 @@ def up(folder: Path, *words: str, **environment: str) -> Iterator[Up]:
     process = subprocess.Popen(
         [*command, *words],
         cwd=folder,
-        env={**clean, **environment},
+        env={**clean, "BRIDGE_SIP": "false", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -116,15 +144,47 @@ def test_configured_sinks_are_left_alone(tmp_path: Path) -> None:
         assert "BRIDGE_SINKS" not in running.child("serve").environ()
 
 
-def test_it_fails_when_a_child_dies_and_leaves_none_behind(tmp_path: Path) -> None:
+def test_it_fails_when_the_server_dies_and_leaves_nobody_behind(tmp_path: Path) -> None:
     with up(tmp_path) as running:
         running.read_until("Ctrl-C stops both")
         children = running.children()
-        running.child("carrier").kill()
+        running.child("serve").kill()
         running.said += running.out.read()
         assert running.process.wait(WITHIN_S) == 1
-        assert "the local carrier ended by signal SIGKILL" in running.said
+        assert "the server ended by signal SIGKILL" in running.said
         assert psutil.wait_procs(children, WITHIN_S)[1] == []
+
+
+def test_a_carrier_that_crashes_is_started_again_and_the_server_goes_on(tmp_path: Path) -> None:
+    with up(tmp_path, "--sink", "null") as running:
+        running.read_until("Ctrl-C stops both")
+        before, server = running.child("carrier"), running.child("serve")
+        credentials = before.environ()["TWILIO_AUTH_TOKEN"]
+        sid = running.call("sip:demo@localhost")
+        running.streaming(sid)
+        before.kill()
+        running.read_until("It is started again at once")
+        assert "the local carrier ended by signal SIGKILL; its calls are lost" in running.said
+        assert running.ended_stream(sid)["end"] == "lost"
+        running.read_until("Application startup complete")
+        after = running.child("carrier")
+        assert after.pid != before.pid
+        assert after.environ()["TWILIO_AUTH_TOKEN"] == credentials
+        assert running.child("serve").pid == server.pid
+        again = running.call("sip:demo@localhost")
+        running.streaming(again)
+
+
+def test_incoming_calls_are_routed_to_the_server_unless_routes_are_configured(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        running.read_until("Ctrl-C stops both")
+        [route] = json.loads(running.child("carrier").environ()["BRIDGE_ROUTES"])
+        assert route == {"pattern": "*", "url": f"http://127.0.0.1:{running.port}/incoming-call"}
+        assert "BRIDGE_ROUTES" not in running.child("serve").environ()
+    (tmp_path / "bridge.toml").write_text('[[routes]]\npattern = "*"\nurl = "http://127.0.0.1:1/voice"\n')
+    with up(tmp_path) as running:
+        running.read_until("Ctrl-C stops both")
+        assert "BRIDGE_ROUTES" not in running.child("carrier").environ()
 
 
 def test_children_stop_in_order_when_the_parent_is_killed(tmp_path: Path) -> None:

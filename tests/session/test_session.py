@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -439,3 +439,17 @@ async def test_mu_law_is_for_the_phone_s_own_rate() -> None:
         phone.session.listen(rate_hz=16_000, encoding="mulaw")
     with pytest.raises(AudioError, match="44100"):
         phone.session.listen(rate_hz=44_100)
+
+
+async def test_an_endless_source_of_a_call_that_ends_at_once_blocks_nobody() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield FRAME
+
+    phone = Phone()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        playback = await phone.session.play(endless(), encoding="mulaw")
+        phone.stops()
+        assert await playback.finished() == "cleared"

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from bridge.cli import call, calls, carrier, doctor, listen, serve, simulate, sinks, up
+from bridge.cli import call, calls, carrier, doctor, listen, phones, serve, simulate, sinks, up
 from bridge.cli.version import version_text
 from bridge.errors import BridgeError, ConfigurationError
 
@@ -34,6 +34,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
 }
 for name, command in _COMMANDS.items():
     application.command(name)(command)
+application.add_typer(phones.phones, name="phones")
 
 
 def _print_version(value: bool) -> None:

@@ -23,8 +23,10 @@ def carrier(
     it makes some up and prints them.
     """
     from bridge.carrier.application import create_carrier
+    from bridge.carrier.phone.voice import Voice
     from bridge.cli.client import local_url
     from bridge.cli.process import running
+    from bridge.cli.sip_port import plan_of, sip_port
     from bridge.configuration import load
     from bridge.server.run import serve as run_server
 
@@ -44,13 +46,18 @@ def carrier(
         print("Credentials for this run; give them to the server:")
         print(f"  export TWILIO_ACCOUNT_SID={account_sid} TWILIO_AUTH_TOKEN={auth_token} \\")
         print(f"    BRIDGE_TWILIO_API_BASE={api_base} BRIDGE_LOCAL_CREDENTIALS=true", flush=True)
-    application = create_carrier(
-        account_sid,
-        auth_token,
-        recordings_dir=settings.recordings_dir,
-        numbers=[settings.twilio_phone_number] if settings.twilio_phone_number else [],
-    )
+    plan = plan_of(settings)
+    numbers = {*plan.numbers, *([settings.twilio_phone_number] if settings.twilio_phone_number else [])}
     with running(configuration, stop_with_stdin=stop_with_stdin):
+        application = create_carrier(
+            account_sid,
+            auth_token,
+            recordings_dir=settings.recordings_dir,
+            numbers=numbers,
+            trunk_sids=plan.trunk_sids,
+            voice=Voice.installed(),
+            sip=sip_port(settings, plan),
+        )
         run_server(application, host=settings.carrier_host, port=settings.carrier_port, drain=_nothing)
 
 

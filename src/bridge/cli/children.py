@@ -1,4 +1,4 @@
-"""The processes of ``bridge up``: started together, stopped together, none left behind."""
+"""The processes of ``bridge up``: started together, started again after a crash, stopped together."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from bridge.clock import Clock, SystemClock
+
 STOP_WITHIN_S: Final = 30.0
 """How long a child may take to finish its calls before it is killed: more than the server's own limit."""
+
+STEADY_AFTER_S: Final = 10.0
+"""A child that lived so long did not crash at once: it is started again without a pause."""
+
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 30.0
+"""Between crashes at once the pause doubles from the one to the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +34,82 @@ class Child:
         title: What people call it, e.g. ``"the server"``.
         arguments: Those after ``python -m bridge``.
         environment: What it needs on top of, or instead of, our own environment.
+        is_restarted: Whether it is started again, with the same environment, when it ends by itself. Only
+            once everything has been ready: what cannot start at all will not be mended by trying.
 
     """
 
     title: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
+    is_restarted: bool = False
 
 
-@asynccontextmanager
-async def started(children: Sequence[Child]) -> AsyncIterator[asyncio.Task[str]]:
+class Children:
     """
-    Run these processes for as long as the block runs, then stop them in good order.
+    Processes that run together.
 
-    Yields:
-        A task that ends, with one sentence, when the first of them has ended by itself.
+    Args:
+        say: Tells the user what happens to them.
+        clock: For the pauses between crashes.
+
+    Attributes:
+        ended: Once ``running`` was entered: a task that ends, with one sentence, when one of them has ended
+            by itself and is not started again.
 
     """
-    processes: list[tuple[Child, Process]] = []
-    try:
-        for child in children:  # one by one, so that those already started are stopped if the next cannot be
-            processes.append((child, await _start(child)))  # noqa: PERF401
+
+    def __init__(self, say: Callable[[str], None], clock: Clock | None = None) -> None:
+        self.ended: asyncio.Task[str]
+        self._say: Final = say
+        self._clock: Final = clock or SystemClock()
+        self._processes: dict[str, Process] = {}
+        self._is_settled = False
+
+    def settled(self) -> None:
+        """Everything was ready: from now on a crash is an accident."""
+        self._is_settled = True
+
+    @asynccontextmanager
+    async def running(self, children: Sequence[Child]) -> AsyncIterator[None]:
+        """Run these for as long as the block runs, then stop them in good order."""
+        try:
+            for (
+                child
+            ) in children:  # one by one, so that those already started are stopped if the next cannot be
+                self._processes[child.title] = await _start(child)
+            async with asyncio.TaskGroup() as tasks:
+                self.ended = tasks.create_task(self._first_end(children))
+                try:
+                    yield
+                finally:
+                    self.ended.cancel()
+        finally:
+            await asyncio.gather(*(_stop(process) for process in self._processes.values()))
+
+    async def _first_end(self, children: Sequence[Child]) -> str:
         async with asyncio.TaskGroup() as tasks:
-            ended = tasks.create_task(_first_end(processes))
-            try:
-                yield ended
-            finally:
-                ended.cancel()
-    finally:
-        await asyncio.gather(*(_stop(process) for _, process in processes))
+            keeping = [tasks.create_task(self._keep(child)) for child in children]
+            done, others = await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+            for other in others:
+                other.cancel()
+        return next(iter(done)).result()
+
+    async def _keep(self, child: Child) -> str:
+        """Start a child again as often as it crashes; return how it ended if it is left so."""
+        pause_s = 0.0
+        while True:
+            began_s = self._clock.now_s()
+            how = _sentence(child, await self._processes[child.title].wait())
+            if not (child.is_restarted and self._is_settled):
+                return how
+            if self._clock.now_s() - began_s >= STEADY_AFTER_S:
+                pause_s = 0.0
+            after = f"in {pause_s:.0f} s" if pause_s else "at once"
+            self._say(f"bridge: {how}; its calls are lost. It is started again {after}.")
+            await self._clock.sleep_until_s(self._clock.now_s() + pause_s)
+            pause_s = min(max(2 * pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            self._processes[child.title] = await _start(child)
 
 
 async def _start(child: Child) -> Process:
@@ -71,16 +127,9 @@ async def _start(child: Child) -> Process:
     )
 
 
-async def _first_end(processes: Sequence[tuple[Child, Process]]) -> str:
-    async def sentence(child: Child, process: Process) -> str:
-        code = await process.wait()
-        how = f"with exit code {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
-        return f"{child.title} ended {how}"
-
-    waiting = asyncio.as_completed([sentence(child, process) for child, process in processes])
-    for first in waiting:
-        return await first
-    raise ValueError("no process to wait for")
+def _sentence(child: Child, code: int) -> str:
+    how = f"with exit code {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
+    return f"{child.title} ended {how}"
 
 
 async def _stop(process: Process) -> None:

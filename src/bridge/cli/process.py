@@ -30,8 +30,7 @@ def running(configuration: Configuration, *, stop_with_stdin: bool) -> Iterator[
     last log lines are still to be written then.
     """
     settings = configuration.settings
-    secrets = [value.get_secret_value() for value in (settings.api_key, settings.twilio_auth_token) if value]
-    with logging_to(level=settings.log_level, form=settings.log_format, secrets=secrets):
+    with logging_to(level=settings.log_level, form=settings.log_format, secrets=settings.secrets()):
         for warning in configuration.warnings:
             log.warning("%s", warning)
         raise_file_limit()

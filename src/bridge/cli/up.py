@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Any, Final
 import typer
 
 from bridge.cli import option
-from bridge.cli.children import Child, started
+from bridge.cli.children import Child, Children
 from bridge.cli.client import ServerClient, local_url
 from bridge.cli.port import why_not
 from bridge.clock import Clock, SystemClock
@@ -106,8 +107,13 @@ def _children(
     if configuration.origins["sinks"] == DEFAULT:
         server["BRIDGE_SINKS"] = "wav,echo"
     arguments = [word for name in sinks for word in ("--sink", name)]
+    carrier = dict(both)
+    if configuration.origins["routes"] == DEFAULT:
+        # Who calls this machine is put through to the server that runs beside it.
+        url = f"{local_url(settings.host, settings.port)}/incoming-call"
+        carrier["BRIDGE_ROUTES"] = json.dumps([{"pattern": "*", "url": url}])
     return (
-        Child("the local carrier", ["carrier"], both),
+        Child("the local carrier", ["carrier"], carrier, is_restarted=True),
         Child("the server", ["serve", *arguments], server),
     )
 
@@ -120,12 +126,15 @@ async def _run(settings: Settings, children: Sequence[Child], sinks: str) -> int
     server = local_url(settings.host, settings.port)
     carrier = local_url(settings.carrier_host, settings.carrier_port)
     _say("Starting the server and the local carrier …")
-    async with started(children) as ended, asyncio.TaskGroup() as tasks:
+    family = Children(lambda text: _say(text, error=True))
+    async with family.running(children), asyncio.TaskGroup() as tasks:
+        ended = family.ended
         ready = tasks.create_task(_wait_until_ready((server, carrier), SystemClock()))
         stop = tasks.create_task(asked_to_stop.wait())
         waiting: set[asyncio.Task[Any]] = {ended, ready, stop}
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if ready in done:
+            family.settled()
             key = ' -H "Authorization: Bearer $BRIDGE_API_KEY"' if settings.api_key else ""
             recordings = settings.recordings_dir.resolve()
             _say(_SUMMARY.format(server=server, carrier=carrier, sinks=sinks, recordings=recordings, key=key))

@@ -88,6 +88,8 @@ async def drive(audio: AsyncIterator[Playable], segment: Segment, playout: Playo
         segment.when_ended(task.cancel)
     try:
         async for piece in audio:
+            if segment.fate != "playing":
+                break  # an iterator that never waits would never notice that it is cancelled
             segment.put(source.to_ulaw(piece))
             playout.release()
             segment.trim()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.carrier.api.create import read_create
-from bridge.carrier.call.request import MachineDetection, StatusCallback
+from bridge.carrier.call.request import MachineDetection, SipLogin, StatusCallback
 from bridge.errors import CarrierRefused
 
 SIP = {"To": "sip:demo@localhost", "From": "bridge", "Twiml": "<Response/>"}
@@ -127,6 +127,8 @@ def test_what_twilio_refuses(fields: dict[str, str | None], code: int) -> None:
         ({"SipAuthUsername": "u", "SipAuthPassword": "p" * 256}, 21223),
         ({"SipAuthUsername": "u", "SipAuthPassword": "ü"}, 21224),
         ({"SipAuthUsername": "u"}, 21225),
+        ({"To": "sip:demo@localhost?Via=x"}, 21228),
+        ({"To": "sip:demo@localhost?X-a=b%0d%0aVia:x"}, 21229),
     ],
 )
 def test_what_twilio_refuses_of_sip(fields: dict[str, str | None], code: int) -> None:
@@ -148,6 +150,30 @@ def test_numbers_are_taken_with_the_usual_ornaments() -> None:
 def test_other_numbers_can_be_owned() -> None:
     fields = [*NUMBER.items(), ("From", "+12025550199")]
     assert read_create(fields, {"+12025550199"}).from_ == "+12025550199"
+
+
+def test_a_trunk_is_asked_for_by_its_sid() -> None:
+    sid = "BY" + "1" * 32
+    fields = [*NUMBER.items(), ("Byoc", sid)]
+    assert read_create(fields, trunk_sids=[sid]).byoc == sid
+    for wrong in (sid, "BY1"):
+        with pytest.raises(CarrierRefused) as refused:
+            read_create([*NUMBER.items(), ("Byoc", wrong)], trunk_sids=["BY" + "2" * 32])
+        assert refused.value.code == 21300
+
+
+def test_login_and_headers_of_a_sip_address_reach_the_request() -> None:
+    to = "sip:demo@localhost;transport=tcp?X-Order=4%202&User-to-User=0A"
+    request = read_create(
+        [*SIP.items(), ("To", to), ("SipAuthUsername", "anna"), ("SipAuthPassword", "hidden")]
+    )
+    assert request.to == to
+    assert request.sip_headers == (("X-Order", "4 2"), ("User-to-User", "0A"))
+    assert request.sip_login == SipLogin("anna", "hidden")
+    assert "hidden" not in repr(request)
+    number = read_create([*NUMBER.items(), ("SipAuthUsername", "anna"), ("SipAuthPassword", "hidden")])
+    assert number.sip_login is None
+    assert "SIP address" in number.notes[0][1]
 
 
 def test_what_is_accepted_but_does_nothing_is_noted() -> None:

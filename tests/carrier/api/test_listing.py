@@ -119,3 +119,18 @@ def test_what_cannot_be_read_is_refused(field: tuple[str, str]) -> None:
     with pytest.raises(CarrierRefused) as refused:
         list_calls([make(1)], ACCOUNT, [field])
     assert (refused.value.code, refused.value.status) == (20001, 400)
+
+
+def test_the_calls_a_dial_made_are_found_by_their_parent() -> None:
+    parent = make(11)
+    child = CarrierCall(
+        CallRequest(to="sip:demo@localhost", from_="+15005550006", document=Document()),
+        account_sid=ACCOUNT,
+        direction="outbound-dial",
+        created=NOON,
+        parent_sid=parent.sid,
+    )
+    page = listed([parent, child], ("ParentCallSid", parent.sid))
+    assert sids(page) == [child.sid]
+    assert page["calls"][0]["parent_call_sid"] == parent.sid
+    assert page["calls"][0]["direction"] == "outbound-dial"

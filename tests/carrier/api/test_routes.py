@@ -84,7 +84,7 @@ async def test_every_parameter_of_twilios_description_is_taken() -> None:
         elif schema.get("format") == "http-method":
             values[name] = "GET"
     del values["Url"]
-    async with carrier(FastClock()) as local:
+    async with carrier(FastClock(), trunk_sids=[values["Byoc"]]) as local:
         path = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"
         status, resource, _ = await raw(local, "POST", path, data=values)
         assert (status, resource.get("code")) == (201, None)

@@ -96,3 +96,14 @@ def test_nothing_asked_for_changes_nothing() -> None:
     call = make("busy")
     update_call(call, [])
     assert call.status == "busy"
+
+
+def test_a_call_that_a_dial_made_can_be_ended_but_not_redirected() -> None:
+    request = CallRequest(to="sip:demo@localhost", from_="me", document=Document())
+    call = CarrierCall(
+        request, account_sid="AC1", direction="outbound-dial", created=NOW, parent_sid="CA" + "1" * 32
+    )
+    call.move("in-progress", NOW)
+    assert code_of(call, REDIRECT) == 21220
+    update_call(call, [("Status", "completed")])
+    assert call.orders.end.is_set()

@@ -9,7 +9,9 @@ from aiohttp import web
 from bridge.audio.g711 import decode_ulaw, encode_ulaw
 from bridge.audio.tone import tone
 from bridge.carrier.call.request import Document
+from bridge.carrier.call.verb_play import APOLOGY
 from bridge.carrier.phone import speech
+from bridge.carrier.phone.voice import Voice
 from tests.carrier.call.test_interpreter import codes, inline
 from tests.carrier.signalling_stage import FastClock, application, call_in, exchange, twiml
 
@@ -106,3 +108,44 @@ async def test_loop_zero_goes_on_until_the_call_ends() -> None:
 
 def test_the_tone_is_audible() -> None:
     assert max(abs(value) for value in memoryview(decode_ulaw(speech.say("x"))).cast("h")) > 1000
+
+
+class Parrot(Voice):
+    """Says every text as so many bytes as it has letters, and keeps how it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("/nonexistent")
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def say(self, text: str, *, voice: str = "", language: str = "") -> bytes | None:
+        self.asked.append((text, voice, language))
+        return None if text == "fail" else b"\x2a" * 160 * len(text)
+
+
+async def test_with_a_voice_say_is_read_aloud() -> None:
+    parrot = Parrot()
+    async with exchange(FastClock(), voice=parrot) as switch:
+        body = '<Say voice="man" language="de-DE" loop="2">abc</Say>'
+        call, phone = await call_in(switch, inline(body))
+        assert phone.heard.count(0x2A) == 160 * 3 * 2
+        assert parrot.asked == [("abc", "man", "de-DE")]
+        assert codes(call) == []
+
+
+async def test_a_voice_that_fails_is_a_tone_with_a_warning() -> None:
+    async with exchange(FastClock(), voice=Parrot()) as switch:
+        call, phone = await call_in(switch, inline("<Say>fail</Say>"))
+        assert speech.say("fail") in phone.heard
+        assert codes(call) == [None]
+
+
+async def test_the_apology_is_read_aloud_too() -> None:
+    async with exchange(FastClock(), voice=Parrot()) as switch:
+        _, phone = await call_in(switch, Document(twiml="<Response>"))
+        assert phone.heard.count(0x2A) == 160 * len(APOLOGY)
+
+
+async def test_a_text_longer_than_twilio_reads_is_warned_about() -> None:
+    async with exchange(FastClock(), voice=Parrot()) as switch:
+        call, _ = await call_in(switch, inline(f"<Say>{'x' * 4097}</Say>"), time_limit_s=1)
+        assert "4097 characters" in str(call.alerts[0])

@@ -9,7 +9,6 @@ https://www.twilio.com/docs/iam/test-credentials.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Collection
 from typing import Final
 
@@ -22,7 +21,16 @@ from bridge.carrier.call.request import (
     CallRequest,
     Document,
     MachineDetection,
-    SipSide,
+    SipLogin,
+)
+from bridge.carrier.call.sip_target import (
+    CALLER,
+    Fault,
+    SipTarget,
+    SipTargetFault,
+    is_sip,
+    login_fault,
+    read_sip_target,
 )
 from bridge.carrier.phone.route import CALLER_NUMBER, DEMO_NUMBER
 from bridge.carrier.webhook.form import is_number
@@ -38,13 +46,14 @@ _MAGIC_TO: Final = {
 }
 _MAGIC_FROM_INVALID: Final = "+15005550001"
 
-_SIP: Final = re.compile(
-    r"sips?:(?:[^\s@]+@)?(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?(?:[;?]\S*)?"
-)
-_SIP_CALLER: Final = re.compile(r"(?:client:|sips?:)?[A-Za-z0-9+\-_.@:]+")
-_SIP_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_SIP_CODES: Final[dict[Fault, int]] = {
+    "address": 21211,
+    "too-long": 21227,
+    "header-name": 21228,
+    "header-value": 21229,
+}
+_TRUNK_SID: Final = re.compile(r"BY[0-9a-fA-F]{32}")
 _DIGITS: Final = re.compile(r"[0-9A-D#*wW]{1,32}")
-_MAX_SIP_HEADERS: Final = 1024
 _NOT_DONE: Final = {
     "Record": "calls are not recorded by the local carrier; use the application's own recording",
     "RecordingConfigurationId": "recording configurations do not exist here",
@@ -56,7 +65,9 @@ _NOT_DONE: Final = {
 
 
 def read_create(
-    fields: Collection[tuple[str, str]], owned_numbers: Collection[str] = OWNED_NUMBERS
+    fields: Collection[tuple[str, str]],
+    owned_numbers: Collection[str] = OWNED_NUMBERS,
+    trunk_sids: Collection[str] = (),
 ) -> CallRequest:
     """
     Read the form.
@@ -64,6 +75,7 @@ def read_create(
     Args:
         fields: Names and values as they came.
         owned_numbers: What ``From`` may be when a number is called.
+        trunk_sids: What ``Byoc`` may be.
 
     Raises:
         CarrierRefused: With Twilio's code and HTTP status.
@@ -71,6 +83,7 @@ def read_create(
     """
     form = Form(list(fields))
     to = _read_to(form)
+    target = _read_target(to)
     from_ = _read_from(form, to, owned_numbers)
     document = _read_document(form)
     callback = form.status_callback()
@@ -79,8 +92,9 @@ def read_create(
         raise refused(21206, f"Invalid SendDigits value: {send_digits[:60]}")
     timeout_s = form.whole("Timeout", 1, 600, 21208)
     time_limit_s = form.whole("TimeLimit", 1, MAX_TIME_LIMIT_S, 13216)
-    _check_sip_login(form, to)
-    _note_what_is_not_done(form, to)
+    login = _read_sip_login(form, to)
+    _note_what_is_not_done(form)
+    byoc = _read_byoc(form, to, trunk_sids)
     detection = _read_detection(form, send_digits)
     return CallRequest(
         to=to,
@@ -92,7 +106,10 @@ def read_create(
         send_digits=send_digits,
         machine_detection=detection,
         caller_id=form.get("CallerId"),
-        sip=_sip_side(to),
+        sip=target.side if target is not None else None,
+        sip_login=login,
+        sip_headers=target.headers if target is not None else (),
+        byoc=byoc,
         notes=tuple(form.notes),
     )
 
@@ -101,16 +118,7 @@ def _read_to(form: Form) -> str:
     to = (form.get("To") or "").strip()
     if not to:
         raise refused(21201, "No 'To' number is specified")
-    if to.lower().startswith("client:"):
-        return to
-    if to.lower().startswith(("sip:", "sips:")):
-        headers = to.partition("?")[2]
-        if len(headers) > _MAX_SIP_HEADERS:
-            raise refused(
-                21227, f"SIP headers have {len(headers)} characters; {_MAX_SIP_HEADERS} is the limit"
-            )
-        if len(to) - len(headers) > 255 or not _SIP.fullmatch(to):
-            raise refused(21211, f"The SIP address you are attempting to call, {to[:255]}, is not valid.")
+    if to.lower().startswith("client:") or is_sip(to):
         return to
     number = re.sub(r"[\s().-]", "", to)
     if not is_number(number):
@@ -123,12 +131,21 @@ def _read_to(form: Form) -> str:
     return number
 
 
+def _read_target(to: str) -> SipTarget | None:
+    if not is_sip(to):
+        return None
+    try:
+        return read_sip_target(to)
+    except SipTargetFault as fault:
+        raise refused(_SIP_CODES[fault.kind], str(fault)) from None
+
+
 def _read_from(form: Form, to: str, owned_numbers: Collection[str]) -> str:
     from_ = (form.get("From") or "").strip()
     if not from_:
         raise refused(21213, "No 'From' number is specified")
     if not is_number(to):
-        if not _SIP_CALLER.fullmatch(from_):
+        if not CALLER.fullmatch(from_):
             raise refused(21212, f"The source phone number provided, {from_[:60]}, is not valid.")
         return from_
     if from_ == _MAGIC_FROM_INVALID or not is_number(from_):
@@ -167,20 +184,38 @@ def _read_document(form: Form) -> Document:
     )
 
 
-def _check_sip_login(form: Form, to: str) -> None:
+def _read_sip_login(form: Form, to: str) -> SipLogin | None:
     user, password = form.get("SipAuthUsername"), form.get("SipAuthPassword")
     for name, value, too_long, illegal in (
         ("SipAuthUsername", user, 21221, 21222),
         ("SipAuthPassword", password, 21223, 21224),
     ):
-        if value is not None and len(value) > 255:
+        fault = login_fault(value) if value is not None else None
+        if fault == "too-long":
             raise refused(too_long, f"Invalid {name}. Must be fewer than 256 chars")
-        if value is not None and not _SIP_TOKEN.fullmatch(value):
+        if fault == "illegal":
             raise refused(illegal, f"Invalid {name}. Illegal chars")
-    if user is not None and password is None:
+    if user is None:
+        return None
+    if password is None:
         raise refused(21225, "SipAuthPassword is required when providing SipAuthUsername")
-    if user is not None and not to.lower().startswith(("sip:", "sips:")):
-        form.notes.append((None, "SipAuthUsername is only used when a SIP address is called"))
+    if is_sip(to):
+        return SipLogin(user, password)
+    form.notes.append((None, "SipAuthUsername is only used when a SIP address is called"))
+    return None
+
+
+def _read_byoc(form: Form, to: str, trunk_sids: Collection[str]) -> str | None:
+    """Read the trunk to call through; with a SIP address or a client it means nothing, as with Twilio."""
+    byoc = form.get("Byoc")
+    if byoc is None:
+        return None
+    if not is_number(to):
+        form.notes.append((None, "Byoc: it is ignored unless To is a phone number"))
+        return None
+    if not _TRUNK_SID.fullmatch(byoc) or byoc not in trunk_sids:
+        raise refused(21300, f"Invalid BYOC trunk SID: {byoc[:40]}")
+    return byoc
 
 
 def _read_detection(form: Form, send_digits: str) -> MachineDetection | None:
@@ -202,19 +237,8 @@ def _read_detection(form: Form, send_digits: str) -> MachineDetection | None:
     return MachineDetection(mode, url if asynchronous else None, method)
 
 
-def _note_what_is_not_done(form: Form, to: str) -> None:
+def _note_what_is_not_done(form: Form) -> None:
     for name, note in _NOT_DONE.items():
         value = form.get(name)
         if value is not None and value != "false":
             form.notes.append((None, f"{name}: {note}"))
-    byoc = form.get("Byoc")
-    if byoc is not None:
-        why = "trunks do not exist here" if is_number(to) else "it is ignored unless To is a phone number"
-        form.notes.append((None, f"Byoc: {why}"))
-
-
-def _sip_side(to: str) -> SipSide | None:
-    found = _SIP.fullmatch(to)
-    if found is None:
-        return None
-    return SipSide(domain=found["host"], call_id=f"{secrets.token_hex(16)}@local-carrier")

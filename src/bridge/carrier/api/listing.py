@@ -85,7 +85,7 @@ def _matches(call: CarrierCall, form: Form) -> bool:
         return False
     if (from_ := form.get("From")) is not None and shown_from(call) != from_:
         return False
-    if form.get("ParentCallSid") is not None:  # no call here has a parent
+    if (parent_sid := form.get("ParentCallSid")) is not None and call.parent_sid != parent_sid:
         return False
     return all(
         _in_time(form, name, time) for name, time in zip(_TIMES, (call.started, call.ended), strict=True)

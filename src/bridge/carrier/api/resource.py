@@ -43,7 +43,7 @@ def resource_of(call: CarrierCall) -> Resource:
     return {
         "sid": call.sid,
         "account_sid": call.account_sid,
-        "parent_call_sid": None,
+        "parent_call_sid": call.parent_sid,
         "to": call.request.to,
         "to_formatted": formatted(call.request.to),
         "from": from_,

@@ -28,7 +28,9 @@ from bridge.errors import CallUnknown, CarrierRefused
 _MAX_FIELDS = 200
 
 
-def calls_router(exchange: Exchange, auth_token: str, owned_numbers: Collection[str]) -> APIRouter:
+def calls_router(
+    exchange: Exchange, auth_token: str, owned_numbers: Collection[str], trunk_sids: Collection[str] = ()
+) -> APIRouter:
     """
     Give the routes below ``/2010-04-01/Accounts/{AccountSid}``.
 
@@ -36,6 +38,7 @@ def calls_router(exchange: Exchange, auth_token: str, owned_numbers: Collection[
         exchange: Owns the calls.
         auth_token: The account's token.
         owned_numbers: What ``From`` may be when a number is called.
+        trunk_sids: What ``Byoc`` may be.
 
     """
 
@@ -54,7 +57,7 @@ def calls_router(exchange: Exchange, auth_token: str, owned_numbers: Collection[
 
     @router.post("/Calls.json", status_code=201)
     async def create(request: Request) -> Resource:
-        return resource_of(exchange.place(read_create(await _form(request), owned_numbers)))
+        return resource_of(exchange.place(read_create(await _form(request), owned_numbers, trunk_sids)))
 
     @router.get("/Calls.json")
     async def read_all(request: Request) -> dict[str, Any]:

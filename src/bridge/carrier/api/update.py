@@ -47,6 +47,8 @@ def update_call(call: CarrierCall, fields: Collection[tuple[str, str]]) -> None:
     if status == "completed" or (status == "canceled" and call.answered is None):
         call.orders.end.set()
     if redirected and status is None:
+        if call.parent_sid is not None:
+            raise refused(21220, "A call made by <Dial> cannot be redirected here; redirect its parent.")
         if call.answered is None:
             raise refused(21220, _NOT_IN_PROGRESS)
         if callback is not None:

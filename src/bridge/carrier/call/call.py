@@ -28,7 +28,7 @@ from bridge.carrier.stream.client import StreamOutcome
 from bridge.errors import CallEnded
 
 Status = Literal["queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"]
-Direction = Literal["inbound", "outbound-api"]
+Direction = Literal["inbound", "outbound-api", "outbound-dial"]
 
 NEXT: Final[dict[Status, frozenset[Status]]] = {
     "queued": frozenset({"ringing", "in-progress", "busy", "failed", "no-answer", "canceled"}),
@@ -74,6 +74,7 @@ class CarrierCall:
     Attributes:
         sid: ``CA…``.
         status: See the table above.
+        parent_sid: The call whose ``<Dial>`` made this one; ``None`` for any other.
         request: What was asked for; ``status_callback`` and ``time_limit_s`` may be replaced by an update.
         created: When it was asked for, like all times here in UTC.
         updated: When anything about it last changed.
@@ -98,10 +99,12 @@ class CarrierCall:
         account_sid: str,
         direction: Direction,
         created: datetime,
+        parent_sid: str | None = None,
     ) -> None:
         self.sid: Final = new_sid("CA")
         self.account_sid: Final = account_sid
         self.direction: Final = direction
+        self.parent_sid: Final = parent_sid
         self.request = request
         self.status: Status = "queued"
         self.created: Final = created

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from bridge.carrier.call.call import CarrierCall
 from bridge.carrier.call.equipment import Equipment
 from bridge.carrier.call.interpreter import Interpreter
+from bridge.carrier.call.limit import time_is_up
 from bridge.carrier.call.race import first_of
 from bridge.carrier.call.step import Verdict
-from bridge.carrier.phone import speech
+from bridge.carrier.phone.keypad import press_on
 from bridge.carrier.phone.leg import Leg
 from bridge.carrier.phone.line import Line
 
@@ -86,21 +87,13 @@ class Conversation:
         name, _ = await first_of(answered=orders.answered.wait(), rung=clock.sleep_until_s(rung_s))
         if name == "rung":
             return "hang-up"  # an incoming call whose caller gives up; placed ones are answered by now
-        answered_s = clock.now_s()
-        while True:
-            orders.limit_changed.clear()
-            deadline_s = answered_s + self._call.request.time_limit_s
-            name, _ = await first_of(
-                changed=orders.limit_changed.wait(), limit=clock.sleep_until_s(deadline_s)
-            )
-            if name == "limit":
-                self._call.warn(None, f"ended after its time limit of {self._call.request.time_limit_s:g} s")
-                return "hang-up"
+        await time_is_up(self._call, clock)
+        return "hang-up"
 
     async def _documents(self) -> Verdict:
         request = self._call.request
         if request.send_digits:
-            await self._line.play(speech.digits(request.send_digits))
+            await press_on(self._line, request.send_digits)
         document = request.document
         while True:
             # What runs is torn down, its stream included, before the next begins.

@@ -13,13 +13,15 @@ from typing import Final
 import aiohttp
 
 from bridge.carrier.call.call import CarrierCall, Direction
-from bridge.carrier.call.equipment import Equipment
+from bridge.carrier.call.equipment import Equipment, FindLeg, Life
 from bridge.carrier.call.incoming import IncomingLeg, run_incoming_call
-from bridge.carrier.call.placed import finish, run_placed_call
+from bridge.carrier.call.placed import run_placed_call
 from bridge.carrier.call.race import first_of
 from bridge.carrier.call.request import CallRequest
+from bridge.carrier.call.ring import finish
+from bridge.carrier.call.sip_target import without_headers
 from bridge.carrier.call.turnstile import Turnstile
-from bridge.carrier.phone.leg import Leg
+from bridge.carrier.phone.voice import Voice
 from bridge.carrier.webhook.callback import Callbacks
 from bridge.carrier.webhook.fetch import WebhookClient
 from bridge.clock import Clock
@@ -33,8 +35,6 @@ MAX_CALLS: Final = 10_000
 _MAX_CONNECTIONS: Final = 1_000
 _GRACE_S: Final = 3.0
 """How long calls and callbacks may take to end when the carrier stops."""
-
-FindLeg = Callable[[CarrierCall], Leg | None]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Exchange:
         calls_per_second: How many placed calls leave a second; ``None`` for no limit.
         max_calls: See ``MAX_CALLS``.
         jitter: Chance for the streams' time stamps.
+        voice: Reads ``<Say>`` aloud; without one it is a tone.
 
     """
 
@@ -64,6 +65,7 @@ class Exchange:
         calls_per_second: float | None = None,
         max_calls: int = MAX_CALLS,
         jitter: Random | None = None,
+        voice: Voice | None = None,
     ) -> None:
         self.account_sid: Final = account_sid
         self._auth_token = auth_token
@@ -72,6 +74,7 @@ class Exchange:
         self._turnstile = Turnstile(calls_per_second, clock)
         self._max_calls = max_calls
         self._jitter = jitter or Random()  # noqa: S311  (jitter, no secret)
+        self._voice = voice
         self.ticker: Final = Ticker(clock)
         self._calls: dict[str, CarrierCall] = {}
         self._ended: deque[str] = deque()
@@ -97,6 +100,9 @@ class Exchange:
                 clock=self._clock,
                 ticker=self.ticker,
                 jitter=self._jitter,
+                find_leg=self._find_leg,
+                branch=self._branch,
+                voice=self._voice,
             )
             ticking = background.create_task(self.ticker.run())
             self._group = background
@@ -142,6 +148,11 @@ class Exchange:
         await self._guard(call, lambda: run_incoming_call(call, leg, equipment))
         return call
 
+    async def _branch(self, request: CallRequest, parent: CarrierCall, life: Life) -> None:
+        """Run a call that another's ``<Dial>`` makes, until it is over; raises ``CarrierRefused`` if full."""
+        call = self._admit(request, "outbound-dial", parent_sid=parent.sid)
+        await self._guard(call, lambda: life(call))
+
     def live(self) -> list[CarrierCall]:
         """Every call that is not over, oldest first."""
         return [call for call in self._calls.values() if not call.over]
@@ -164,13 +175,19 @@ class Exchange:
         del self._calls[sid]
         return True
 
-    def _admit(self, request: CallRequest, direction: Direction) -> CarrierCall:
+    def _admit(
+        self, request: CallRequest, direction: Direction, *, parent_sid: str | None = None
+    ) -> CarrierCall:
         while len(self._calls) >= self._max_calls:
             if not self._ended:
                 raise CarrierRefused("Call concurrency limit exceeded", status=429, code=10004)
             self._calls.pop(self._ended.popleft(), None)
         call = CarrierCall(
-            request, account_sid=self.account_sid, direction=direction, created=self._clock.utc()
+            request,
+            account_sid=self.account_sid,
+            direction=direction,
+            created=self._clock.utc(),
+            parent_sid=parent_sid,
         )
         self._calls[call.sid] = call
         log.info(
@@ -178,7 +195,7 @@ class Exchange:
             call.sid,
             direction,
             mask_number(request.from_),
-            mask_number(request.to),
+            mask_number(without_headers(request.to)),
             extra={"call_sid": call.sid},
         )
         for code, note in request.notes:

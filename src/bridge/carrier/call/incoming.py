@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from bridge.carrier.call.call import CarrierCall, Status
 from bridge.carrier.call.conversation import Conversation
 from bridge.carrier.call.equipment import Equipment
-from bridge.carrier.call.placed import finish
+from bridge.carrier.call.ring import finish
 from bridge.carrier.call.step import Verdict
 from bridge.carrier.phone.leg import Leg
 

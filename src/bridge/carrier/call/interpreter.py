@@ -14,6 +14,7 @@ from bridge.carrier.call.equipment import Equipment
 from bridge.carrier.call.request import Document
 from bridge.carrier.call.step import Stage, Step, Verdict, http_method, resolve
 from bridge.carrier.call.verb_connect import Connector
+from bridge.carrier.call.verb_dial import Dialer
 from bridge.carrier.call.verb_play import Player
 from bridge.carrier.webhook.script import Script, ScriptLoader
 from bridge.twilio.twiml import Element
@@ -23,7 +24,6 @@ MAX_DOCUMENTS: Final = 1000
 
 _NOT_HERE: Final = frozenset(
     {
-        "Dial",
         "Echo",
         "Enqueue",
         "Gather",
@@ -46,8 +46,9 @@ class Interpreter:
     def __init__(self, stage: Stage, equipment: Equipment) -> None:
         self._stage = stage
         self._loader = ScriptLoader(equipment.client, stage.call)
-        self._player = Player(stage, equipment.client, equipment.clock)
+        self._player = Player(stage, equipment.client, equipment.clock, equipment.voice)
         self._connector = Connector(stage, equipment)
+        self._dialer = Dialer(stage, equipment)
 
     async def run(self, document: Document) -> Verdict:
         """Run a document and those it leads to; the verdict says how the call is to end."""
@@ -85,6 +86,8 @@ class Interpreter:
                 await self._player.pause(verb)
             case "Connect":
                 return await self._connector.connect(verb, script, document)
+            case "Dial":
+                return await self._dialer.dial(verb, script, document)
             case "Redirect":
                 return self._redirect(verb, script, document)
             case "Hangup":
@@ -106,7 +109,7 @@ class Interpreter:
             self._stage.call.warn(12200, f"line {verb.line}: <Redirect> has no URL")
             return "hang-up"
         method = http_method(self._stage, verb, "method")
-        return replace(document, url=url, method=method, twiml=None)
+        return replace(document, url=url, method=method, twiml=None, fields=())
 
     def _reject(self, verb: Element) -> Verdict:
         """Refuse the call; the statuses are documented at https://www.twilio.com/docs/voice/twiml/reject."""

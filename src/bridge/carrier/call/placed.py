@@ -1,27 +1,12 @@
-"""
-A call that the application placed: its turn, the dialling, the ringing, and how that can end.
-
-Source: https://www.twilio.com/docs/voice/api/call-resource#call-status-values.
-"""
+"""A call that the application placed: from its turn to dial to its end."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from bridge.carrier.call.call import CarrierCall, Status
+from bridge.carrier.call.call import CarrierCall
 from bridge.carrier.call.conversation import Conversation
 from bridge.carrier.call.equipment import Equipment
-from bridge.carrier.call.race import first_of
-from bridge.carrier.phone.leg import Answer, DialResult, Leg
-
-_ENDS: Final[dict[DialResult, Status]] = {
-    "busy": "busy",
-    # A declined call (603) is a busy signal to the caller; that Twilio calls it so too is unverified.
-    "declined": "busy",
-    "no-answer": "no-answer",
-    "unreachable": "failed",
-}
-_TIMED_OUT: Final = Answer("no-answer", 487)
+from bridge.carrier.call.ring import end_unanswered, finish, ring
+from bridge.carrier.phone.leg import Leg
 
 
 async def run_placed_call(call: CarrierCall, leg: Leg | None, equipment: Equipment) -> None:
@@ -39,37 +24,11 @@ async def run_placed_call(call: CarrierCall, leg: Leg | None, equipment: Equipme
     if leg is None:
         finish(call, "failed", equipment, sip_status=404)
         return
-    answer = await _dial(call, leg, equipment)
-    if answer is None:
-        finish(call, "canceled", equipment, sip_status=487)
-    elif answer.result == "answered":
+    answer = await ring(call, leg, equipment)
+    if answer is not None and answer.result == "answered":
         await _talk(call, leg, equipment)
     else:
-        finish(call, _ENDS[answer.result], equipment, sip_status=answer.sip_status)
-
-
-async def _dial(call: CarrierCall, leg: Leg, equipment: Equipment) -> Answer | None:
-    """Ring until something happens; ``None`` if somebody asked for the call's end meanwhile."""
-
-    def ringing() -> None:
-        if call.status == "queued":
-            call.move("ringing", equipment.clock.utc())
-            equipment.callbacks.call_event(call, "ringing")
-
-    async def asked() -> None:
-        await call.orders.end.wait()
-
-    async def timed_out() -> Answer:
-        await equipment.clock.sleep_until_s(equipment.clock.now_s() + call.request.timeout_s)
-        return _TIMED_OUT
-
-    answer: Answer | None = None
-    try:
-        _, answer = await first_of(asked=asked(), dialled=leg.dial(ringing), timed_out=timed_out())
-        return answer
-    finally:
-        if answer is None or answer.result != "answered":
-            await leg.hang_up()
+        end_unanswered(call, answer, equipment)
 
 
 async def _talk(call: CarrierCall, leg: Leg, equipment: Equipment) -> None:
@@ -92,14 +51,3 @@ def _detect_machine(call: CarrierCall, equipment: Equipment) -> None:
     call.answered_by = "unknown"
     if detection.async_url is not None:
         equipment.callbacks.machine_detected(call, detection.async_url, detection.async_method, "unknown")
-
-
-def finish(call: CarrierCall, status: Status, equipment: Equipment, *, sip_status: int | None = None) -> None:
-    """End a call that has not ended yet, and tell who asked to be told."""
-    if call.over:
-        return
-    if sip_status is not None:
-        call.sip_status = sip_status
-    call.move(status, equipment.clock.utc())
-    equipment.callbacks.call_event(call, "completed")
-    call.finished.set()

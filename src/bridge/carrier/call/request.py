@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 HttpMethod = Literal["GET", "POST"]
@@ -29,6 +29,7 @@ class Document:
         twiml: The document itself; ``url`` wins over it (Twilio's warning 32019).
         fallback_url: Asked when ``url`` fails or answers with a document that cannot be read.
         fallback_method: How ``fallback_url`` is asked.
+        fields: Sent beside the call's own, e.g. how a ``<Dial>`` went to its ``action``.
 
     """
 
@@ -37,6 +38,7 @@ class Document:
     twiml: str | None = None
     fallback_url: str | None = None
     fallback_method: HttpMethod = "POST"
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,20 @@ class SipSide:
 
 
 @dataclass(frozen=True, slots=True)
+class SipLogin:
+    """What a challenge by the called SIP server is answered with; the password shows in no representation."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CallRequest:
     """
     One call as it was asked for.
 
     Attributes:
-        to: E.164 number, ``sip:`` URI or ``client:`` name.
+        to: E.164 number, ``sip:`` URI (headers after a ``?`` included) or ``client:`` name.
         from_: The same kinds; toward SIP, the user part of the caller.
         document: Where its TwiML comes from.
         status_callback: Who is told of its progress.
@@ -102,6 +112,9 @@ class CallRequest:
         machine_detection: As asked for, or ``None``.
         caller_id: Shown instead of ``from_``, if given.
         sip: The SIP end, where there is one.
+        sip_login: Answers a challenge by the called SIP server; ``None`` for none.
+        sip_headers: Sent with the INVITE, names and values decoded; they stand after the ``?`` of ``to``.
+        byoc: ``BY…``, the trunk a number is to be called through; ``None`` leaves the choice to the carrier.
         extra: Further webhook fields, e.g. ``StirVerstat`` or ``CallerName``.
         notes: Warnings (with Twilio's code, if it has one) that the call gets as soon as it exists.
 
@@ -117,5 +130,8 @@ class CallRequest:
     machine_detection: MachineDetection | None = None
     caller_id: str | None = None
     sip: SipSide | None = None
+    sip_login: SipLogin | None = None
+    sip_headers: tuple[tuple[str, str], ...] = ()
+    byoc: str | None = None
     extra: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[int | None, str], ...] = ()

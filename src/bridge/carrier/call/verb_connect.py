@@ -53,7 +53,7 @@ class Connector:
         if not action:
             return None
         method = http_method(self._stage, verb, "method")
-        return replace(document, url=resolve(script, action), method=method, twiml=None)
+        return replace(document, url=resolve(script, action), method=method, twiml=None, fields=())
 
     async def _stream(self, noun: Element, script: Script) -> None:
         stream_sid = new_sid("MZ")

@@ -11,12 +11,18 @@ from typing import Final
 
 from bridge.carrier.call.step import Stage, resolve, whole_number
 from bridge.carrier.phone import speech
+from bridge.carrier.phone.keypad import press_on
+from bridge.carrier.phone.voice import MAX_CHARACTERS, Voice
 from bridge.carrier.webhook.answer import Failure, shown_url
 from bridge.carrier.webhook.fetch import WebhookClient
 from bridge.carrier.webhook.script import Script
 from bridge.clock import Clock
 from bridge.errors import AudioError
 from bridge.twilio.twiml import Element
+
+NO_VOICE: Final = "<Say> is a short tone here: espeak-ng, which would read it aloud, is not installed"
+
+APOLOGY: Final = "An application error has occurred. Goodbye."
 
 ENDLESS_LOOPS: Final = 1000
 """``loop="0"`` means until the call ends, or a thousand times."""
@@ -27,30 +33,40 @@ _WAV_TYPES: Final = frozenset({"audio/wav", "audio/wave", "audio/x-wav", "audio/
 class Player:
     """Runs the verbs that only play; each returns when it was heard."""
 
-    def __init__(self, stage: Stage, client: WebhookClient, clock: Clock) -> None:
+    def __init__(self, stage: Stage, client: WebhookClient, clock: Clock, voice: Voice | None = None) -> None:
         self._stage = stage
         self._client = client
         self._clock = clock
-        self._told_say = False
+        self._voice = voice
 
     async def say(self, verb: Element) -> None:
-        """Play a short tone in place of speech."""
-        if not self._told_say:
-            self._told_say = True
-            self._stage.call.warn(None, "<Say> is a short tone here: the local carrier has no voice")
+        """Read aloud; where there is no voice, play a short tone in its place."""
+        if len(verb.text) > MAX_CHARACTERS:
+            message = f"<Say> has {len(verb.text)} characters; {MAX_CHARACTERS} are said"
+            self._stage.call.warn(None, f"line {verb.line}: {message}")
         await self._stage.answer()
-        await self._repeat(speech.say(verb.text), self._loops(verb, 13510))
+        payload = await self._spoken(verb.text, verb.get("voice"), verb.get("language"))
+        await self._repeat(payload, self._loops(verb, 13510))
+
+    async def _spoken(self, text: str, voice: str = "", language: str = "") -> bytes:
+        call = self._stage.call
+        if self._voice is not None:
+            payload = await self._voice.say(text, voice=voice, language=language)
+            if payload is not None:
+                return payload
+            call.warn(None, "<Say> is a short tone this time: espeak-ng failed")
+        elif all(alert.message != NO_VOICE for alert in call.alerts):
+            call.warn(None, NO_VOICE)
+        return speech.say(text)
 
     async def play(self, verb: Element, script: Script) -> None:
-        """Play digits as dual tones, or a WAV file from its URL."""
+        """Press digits (dual tones, where the phone has no better way), or play a WAV file from its URL."""
         await self._stage.answer()
         if "digits" in verb.attributes:
             try:
-                payload = speech.digits(verb.get("digits"))
+                await press_on(self._stage.line, verb.get("digits"))
             except AudioError as fault:
                 self._stage.call.warn(12200, f'<Play digits="{verb.get("digits")[:40]}">: {fault}')
-                return
-            await self._repeat(payload, 1)
         elif verb.text:
             await self.play_url(resolve(script, verb.text), self._loops(verb, 13410))
         else:
@@ -99,7 +115,10 @@ class Player:
     async def apologise(self) -> None:
         """Play what stands for Twilio's "an application error has occurred"."""
         await self._stage.answer()
-        await self._repeat(speech.say("An application error has occurred"), 2)
+        if self._voice is None:  # what went wrong was warned about; that there is no voice adds nothing
+            await self._repeat(speech.say(APOLOGY), 2)
+        else:
+            await self._repeat(await self._spoken(APOLOGY), 1)
 
     def _loops(self, verb: Element, code: int) -> int:
         loops = whole_number(verb, "loop", 1, least=0)

@@ -60,6 +60,11 @@ class Line:
         self._programme: _Programme | None = None
 
     @property
+    def leg(self) -> Leg:
+        """The phone at its end."""
+        return self._leg
+
+    @property
     def duration_s(self) -> float:
         """How long the line has been up: from ``start`` to ``stop``, or until now."""
         if self._started_s is None:

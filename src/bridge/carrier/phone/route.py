@@ -66,7 +66,7 @@ class Routes:
                 "call %s: nobody is at %s. Real SIP phones and phone numbers are not connected to the local"
                 " carrier; sip:demo@localhost and %s ring its demo phone",
                 call.sid,
-                mask_number(call.request.to),
+                mask_number(call.request.to.partition("?")[0]),
                 DEMO_NUMBER,
                 extra={"call_sid": call.sid},
             )

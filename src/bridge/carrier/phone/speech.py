@@ -20,7 +20,7 @@ _WAITS_BYTES: Final = {"w": 4000, "W": 8000}
 
 
 def say(text: str) -> bytes:
-    """What is heard in place of speech: one tone of 0.4 s, however long the text; nothing for no text."""
+    """What is heard where there is no voice: one tone of 0.4 s, however long the text; none for no text."""
     return _say_tone() if text.strip() else b""
 
 

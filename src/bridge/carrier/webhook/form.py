@@ -47,6 +47,8 @@ def call_form(call: CarrierCall, status: str | None = None) -> Form:
         ("To", request.to),
         ("Called", request.to),
     ]
+    if call.parent_sid is not None:
+        form.append(("ParentCallSid", call.parent_sid))
     for address, names in ((shown_from(call), ("From", "Caller")), (request.to, ("To", "Called"))):
         if is_number(address):
             form += [

@@ -55,13 +55,13 @@ class ScriptLoader:
         """
         if document.url is None:
             return self._inline(document.twiml or "")
-        script = await self._ask(document.url, document.method, [])
+        script = await self._ask(document.url, document.method, list(document.fields))
         if isinstance(script, Script):
             return script
         self._call.warn(script.code, f"{shown_url(script.url)}: {script.message}")
         if document.fallback_url is None:
             return None
-        error: Form = [("ErrorCode", str(script.code)), ("ErrorUrl", script.url)]
+        error: Form = [*document.fields, ("ErrorCode", str(script.code)), ("ErrorUrl", script.url)]
         script = await self._ask(document.fallback_url, document.fallback_method, error)
         if isinstance(script, Script):
             return script

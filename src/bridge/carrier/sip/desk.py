@@ -1,0 +1,82 @@
+"""What all SIP calls of one port share: the endpoint, the media ports, and the table of dialogs."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import Final
+
+from sipmessage import Request
+
+from bridge.carrier.sip.endpoint import Endpoint
+from bridge.carrier.sip.media import CallMedia
+from bridge.carrier.sip.next_hop import find_hop
+from bridge.carrier.sip.port_pool import PortPool
+from bridge.carrier.sip.sip_call import SipCall
+from bridge.clock import Clock
+from bridge.errors import SipUnreachable
+from bridge.sip.dialog import Dialog, address_tag
+from bridge.sip.hop import Hop
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """
+    The live calls of one SIP port.
+
+    Args:
+        endpoint: Sends and receives.
+        ports: Gives RTP ports.
+        clock: Time.
+
+    """
+
+    def __init__(self, endpoint: Endpoint, ports: PortPool, clock: Clock) -> None:
+        self.endpoint: Final = endpoint
+        self._ports: Final = ports
+        self._clock: Final = clock
+        self._calls: dict[tuple[str, str], SipCall] = {}
+
+    async def open_media(self, host: str) -> CallMedia:
+        """Open the RTP socket of one call. Raises ``SipUnreachable`` if no port is free."""
+        return await CallMedia.open(host, self._ports, self._clock)
+
+    def remember(self, call: SipCall) -> None:
+        """Have the requests of this call's dialog reach it."""
+        self._calls[call.dialog.call_id, call.dialog.local_tag] = call
+
+    def forget(self, call: SipCall) -> None:
+        """It is over."""
+        self._calls.pop((call.dialog.call_id, call.dialog.local_tag), None)
+
+    def find(self, request: Request) -> SipCall | None:
+        """The call a request inside a dialog belongs to."""
+        return self._calls.get((request.call_id, address_tag(request.to_address)))
+
+    def live(self) -> list[SipCall]:
+        """All calls."""
+        return list(self._calls.values())
+
+    async def hop_inside(self, dialog: Dialog, source: Hop) -> Hop:
+        """Where requests inside a dialog go, given where its first message came from."""
+        uri = dialog.next_uri
+        if not dialog.routes and _is_behind_router(uri.host, source.host):
+            return source
+        try:
+            return await find_hop(uri, default_transport=source.transport)
+        except SipUnreachable as error:
+            log.warning("a Contact or Route cannot be reached, its sender's address is used: %s", error)
+            return source
+
+
+def _is_behind_router(contact_host: str, source_host: str) -> bool:
+    """Whether a Contact names an address that nobody outside its sender's own network can reach."""
+    try:
+        contact = ipaddress.ip_address(contact_host.strip("[]"))
+        source = ipaddress.ip_address(source_host)
+    except ValueError:
+        return False
+    if contact.is_unspecified:
+        return True
+    return contact != source and contact.is_private and (source.is_global or contact.is_loopback)

@@ -1,0 +1,44 @@
+"""From a SIP address to where its messages go: RFC 3263 without its SRV records."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+from sipmessage import URI
+
+from bridge.errors import SipUnreachable
+from bridge.sip.hop import Hop
+
+
+async def find_hop(uri: URI, *, default_transport: str = "udp") -> Hop:
+    """
+    Say where a URI's messages go.
+
+    Raises:
+        SipUnreachable: the name has no address, or the transport is not known here.
+
+    """
+    transport = (uri.parameters.get("transport") or default_transport).lower()
+    if uri.scheme == "sips":
+        transport = "tls"
+    if transport not in {"udp", "tcp", "tls"}:
+        raise SipUnreachable(f"transport={transport[:20]} is not spoken here: use udp, tcp or tls")
+    port = uri.port or (5061 if transport == "tls" else 5060)
+    host = uri.host.strip("[]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        host = await _look_up(host, port)
+    return Hop(transport, host, port)  # type: ignore[arg-type]
+
+
+async def _look_up(host: str, port: int) -> str:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise SipUnreachable(f"{host}: {error.strerror or error}") from error
+    found.sort(key=lambda entry: entry[0] != socket.AF_INET)  # IPv4 first: that is what phones here have
+    address: str = found[0][4][0]  # type: ignore[assignment]
+    return address

@@ -1,0 +1,175 @@
+"""A SIP phone that the carrier calls: at one address, or at all where its user has registered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.carrier.phone.leg import Answer, DialResult
+from bridge.carrier.sip.desk import Desk
+from bridge.carrier.sip.invitation import Accepted, Invitation, Invitee
+from bridge.carrier.sip.negotiation import Negotiation, Security
+from bridge.carrier.sip.next_hop import find_hop
+from bridge.carrier.sip.sip_call import SipCall
+from bridge.carrier.stream.playback import SILENCE
+from bridge.errors import SdpError, SipUnreachable
+from bridge.sip.hop import Hop
+
+log = logging.getLogger(__name__)
+
+_RESULTS: Final[dict[int, DialResult]] = {
+    486: "busy",
+    600: "busy",
+    603: "declined",
+    480: "no-answer",
+    487: "no-answer",
+}
+"""RFC 3261 section 21; every other refusal means that the phone cannot be reached."""
+
+_PREFERENCE: Final = {"busy": 0, "declined": 1, "no-answer": 2, "unreachable": 3}
+"""Whose refusal counts, where several phones of one user refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One phone: whom to invite, and the hop to it where that is known already."""
+
+    invitee: Invitee
+    hop: Hop | None = None
+
+
+class OutgoingLeg:
+    """
+    A ``Leg`` over SIP that is dialled.
+
+    Args:
+        desk: The SIP port.
+        targets: Where to ring, all at once; the first to answer is it.
+        security: Encryption of the audio.
+
+    """
+
+    def __init__(self, desk: Desk, targets: Sequence[Target], security: Security = "off") -> None:
+        self._desk: Final = desk
+        self._targets: Final = targets
+        self._security: Final[Security] = security
+        self._call: SipCall | None = None
+        self._gone: Final = asyncio.Event()
+
+    async def dial(self, ringing: Callable[[], None]) -> Answer:
+        """Invite every target; see ``Leg.dial``."""
+        if not self._targets:
+            return Answer("unreachable", 480)
+        ring = _Once(ringing)
+        answers: list[Answer] = []
+        async with asyncio.TaskGroup() as group:
+            waiting = {group.create_task(self._try(target, ring)) for target in self._targets}
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                answers += [task.result() for task in done]
+                if any(answer.result == "answered" for answer in answers):
+                    for task in waiting:
+                        task.cancel()
+                    return Answer("answered", 200)
+        return min(answers, key=lambda answer: _PREFERENCE[answer.result])
+
+    async def _try(self, target: Target, ringing: Callable[[], None]) -> Answer:
+        try:
+            hop = target.hop or await find_hop(target.invitee.uri)
+        except SipUnreachable as error:
+            log.warning("a SIP phone cannot be called: %s", error)
+            return Answer("unreachable", 404)
+        host, _ = self._desk.endpoint.sockets.address_toward(hop)
+        media = await self._desk.open_media(host)
+        negotiation = Negotiation(host, media.local_port, self._security)
+        contact = self._desk.endpoint.contact(target.invitee.caller.uri.user or "", hop)
+        invitation = Invitation(
+            self._desk.endpoint,
+            target.invitee,
+            hop,
+            contact=contact,
+            sdp=negotiation.offer(),
+            ringing=ringing,
+        )
+        is_kept = False
+        try:
+            result = await invitation.run()
+            if isinstance(result, int):
+                return Answer(_RESULTS.get(result, "unreachable"), result)
+            call = SipCall(
+                self._desk.endpoint,
+                result.dialog,
+                await self._hop_of(result, hop),
+                media,
+                negotiation,
+                contact=contact,
+                login=target.invitee.login,
+                forget=self._ended,
+            )
+            is_kept = self._begin(call, result, negotiation, hop.host)
+            return Answer("answered", 200) if is_kept else Answer("unreachable", 488)
+        finally:
+            if not is_kept:
+                media.close()
+
+    def _begin(self, call: SipCall, accepted: Accepted, negotiation: Negotiation, source_host: str) -> bool:
+        """Let the audio of an accepted call flow; false if it was not the first, or its SDP does not fit."""
+        self._desk.remember(call)
+        if self._call is not None or self._gone.is_set():
+            call.hang_up()
+            return False
+        try:
+            call.media.start(negotiation.take_answer(accepted.sdp), negotiation.key, nat_host=source_host)
+        except SdpError as error:
+            log.warning("a SIP phone's answer does not fit our offer: %s", error)
+            call.hang_up()
+            return False
+        self._call = call
+        return True
+
+    async def _hop_of(self, accepted: Accepted, hop: Hop) -> Hop:
+        """Where requests inside the call go: over the same connection, else where its Contact or route is."""
+        if hop.is_reliable:
+            return hop
+        return await self._desk.hop_inside(accepted.dialog, hop)
+
+    def speak(self) -> bytes:
+        return SILENCE if self._call is None else self._call.media.speak()
+
+    def hear(self, payload: bytes) -> None:
+        if self._call is not None:
+            self._call.media.hear(payload)
+
+    def digits(self) -> str:
+        return "" if self._call is None else self._call.media.digits()
+
+    def press(self, digits: str) -> bool:
+        return self._call is not None and self._call.press(digits)
+
+    async def hung_up(self) -> None:
+        await self._gone.wait()
+
+    def _ended(self, call: SipCall) -> None:
+        self._desk.forget(call)
+        if call is self._call:
+            self._gone.set()
+
+    async def hang_up(self) -> None:
+        self._gone.set()
+        if self._call is not None:
+            self._call.hang_up()
+
+
+class _Once:
+    """Calls a function the first time only: the first of several phones that ring is enough."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function: Callable[[], None] | None = function
+
+    def __call__(self) -> None:
+        function, self._function = self._function, None
+        if function is not None:
+            function()

@@ -1,0 +1,235 @@
+"""
+Where SIP messages come in and go out: one UDP socket, TCP and TLS listeners, and their connections.
+
+A connection is a flow: it has a number, and answers and later requests go back by it as long as it is open,
+because a phone behind a router cannot be connected to (RFC 3261 section 18, RFC 5626 section 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Final
+
+from bridge.carrier.sip.local_address import LocalAddress
+from bridge.errors import MalformedSip
+from bridge.sip.framing import Framing
+from bridge.sip.hop import Hop
+
+_MOST_FLOWS: Final = 1_000
+"""Connections at once; the one that has been quiet longest gives way to a new one."""
+_MOST_UNSENT_BYTES: Final = 256 * 1024
+"""A peer that does not read loses its connection here."""
+_CONNECT_TIMEOUT_S: Final = 8.0
+
+log = logging.getLogger(__name__)
+
+Receive = Callable[[bytes, Hop], None]
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Sockets:
+    """
+    All sockets of one SIP port.
+
+    Args:
+        receive: Takes each whole message and where it came from.
+        lost: Is told when nothing can be sent to a hop, or its connection has ended.
+        spawn: Starts a task that its owner keeps.
+        client_tls: How TLS connections of ours check their peer; ``None`` for the system's authorities.
+
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        lost: Callable[[Hop], None],
+        *,
+        spawn: Spawn,
+        client_tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._receive: Final = receive
+        self._lost: Final = lost
+        self._spawn: Final = spawn
+        self._client_tls: Final = client_tls
+        self._local = LocalAddress("127.0.0.1")
+        self._udp: asyncio.DatagramTransport | None = None
+        self._servers: list[asyncio.Server] = []
+        self._numbers: Final = itertools.count(1)
+        self._flows: dict[int, Flow] = {}
+        self._connecting: dict[Hop, list[bytes]] = {}
+        self.ports: dict[str, int] = {}
+
+    async def open(
+        self, host: str, port: int, *, tls_port: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """
+        Listen. Port 0 takes any free one, the same for UDP and TCP.
+
+        Raises:
+            OSError: a port is taken.
+
+        """
+        loop = asyncio.get_running_loop()
+        self._local = LocalAddress(host)
+        server = await loop.create_server(lambda: Flow(self, "tcp"), host, port)
+        self._servers.append(server)
+        port = server.sockets[0].getsockname()[1]
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=(host, port))
+        self.ports = {"udp": port, "tcp": port}
+        if tls is not None and tls_port is not None:
+            server = await loop.create_server(lambda: Flow(self, "tls"), host, tls_port, ssl=tls)
+            self._servers.append(server)
+            self.ports["tls"] = server.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        """Stop listening and end every connection."""
+        for server in self._servers:
+            server.close()
+        if self._udp is not None:
+            self._udp.close()
+        for flow in list(self._flows.values()):
+            flow.close()
+
+    def address_toward(self, hop: Hop) -> tuple[str, int]:
+        """Our address and port as that peer reaches them."""
+        return self._local.toward(hop.host), self.ports.get(hop.transport, self.ports.get("tcp", 5060))
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        """Send one message; over TCP and TLS by the open flow, else by a new connection."""
+        if hop.transport == "udp":
+            if self._udp is not None and not self._udp.is_closing():
+                self._udp.sendto(data, (hop.host, hop.port))
+            return
+        flow = self._flow_to(hop)
+        if flow is not None:
+            flow.send(data)
+            return
+        target = replace(hop, flow=None)
+        waiting = self._connecting.get(target)
+        if waiting is None:
+            self._connecting[target] = [data]
+            self._spawn(self._connect(target))
+        elif sum(map(len, waiting)) < _MOST_UNSENT_BYTES:
+            waiting.append(data)
+
+    def _flow_to(self, hop: Hop) -> Flow | None:
+        if hop.flow is not None and hop.flow in self._flows:
+            return self._flows[hop.flow]
+        for flow in self._flows.values():
+            if (flow.transport, flow.host, flow.port) == (hop.transport, hop.host, hop.port):
+                return flow
+        return None
+
+    async def _connect(self, hop: Hop) -> None:
+        tls = None
+        if hop.transport == "tls":
+            tls = self._client_tls or ssl.create_default_context()
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                _, flow = await asyncio.get_running_loop().create_connection(
+                    lambda: Flow(self, hop.transport), hop.host, hop.port, ssl=tls
+                )
+        except (OSError, TimeoutError) as error:
+            log.warning("no %s connection to %s: %s", hop.transport, hop.host, str(error) or "timeout")
+            del self._connecting[hop]
+            self._lost(hop)
+            return
+        for data in self._connecting.pop(hop):
+            flow.send(data)
+
+    # What the sockets tell
+
+    def received(self, data: bytes, hop: Hop) -> None:
+        """Pass a whole message on; a fault of ours in it must not end its connection."""
+        try:
+            self._receive(data, hop)
+        except Exception:
+            log.exception("taking a SIP message failed")
+
+    def opened(self, flow: Flow) -> int:
+        """Number a new connection."""
+        if len(self._flows) >= _MOST_FLOWS:
+            quietest = min(self._flows.values(), key=lambda other: other.last_heard_s)
+            quietest.close()
+        number = next(self._numbers)
+        self._flows[number] = flow
+        return number
+
+    def ended(self, flow: Flow) -> None:
+        """Forget a connection."""
+        if self._flows.pop(flow.number, None) is not None:
+            self._lost(flow.hop)
+
+
+class _Udp(asyncio.DatagramProtocol):
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+
+    def datagram_received(self, data: bytes, address: tuple[Any, ...]) -> None:
+        if data.strip(b"\r\n\x00"):  # anything else keeps a router's mapping open
+            self._sockets.received(data, Hop("udp", address[0], address[1]))
+
+    def error_received(self, exc: Exception) -> None:
+        # An ICMP error does not say which message it answers; the transaction's timer decides.
+        log.debug("SIP over UDP: %s", exc)
+
+
+class Flow(asyncio.Protocol):
+    """One TCP or TLS connection."""
+
+    def __init__(self, sockets: Sockets, transport: str) -> None:
+        self.transport: Final = transport
+        self.number = 0
+        self.host, self.port = "", 0
+        self.last_heard_s = 0.0
+        self._sockets = sockets
+        self._framing = Framing()
+        self._writer: asyncio.Transport | None = None
+
+    @property
+    def hop(self) -> Hop:
+        """Where its messages come from."""
+        return Hop("tls" if self.transport == "tls" else "tcp", self.host, self.port, self.number)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._writer = transport  # type: ignore[assignment]
+        peer = transport.get_extra_info("peername")
+        self.host, self.port = peer[0], peer[1]
+        self.last_heard_s = asyncio.get_running_loop().time()
+        self.number = self._sockets.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.last_heard_s = asyncio.get_running_loop().time()
+        pings = self._framing.pings
+        try:
+            messages = self._framing.feed(data)
+        except MalformedSip as error:
+            log.warning("a %s connection from %s is closed: %s", self.transport, self.host, error)
+            self.close()
+            return
+        for _ in range(min(self._framing.pings - pings, 8)):
+            self.send(b"\r\n")  # RFC 5626 section 3.5.1: the pong
+        for message in messages:
+            self._sockets.received(message, self.hop)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
+        self._sockets.ended(self)
+
+    def send(self, data: bytes) -> None:
+        """Send; a peer that does not read loses its connection."""
+        if self._writer is None or self._writer.is_closing():
+            return
+        self._writer.write(data)
+        if self._writer.get_write_buffer_size() > _MOST_UNSENT_BYTES:
+            log.warning("a %s connection to %s is closed: the peer does not read", self.transport, self.host)
+            self._writer.abort()
+
+    def close(self) -> None:
+        """End it."""
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,145 @@
+"""What peers ask of the SIP port, sorted: calls, requests inside calls, registrations, signs of life."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, Protocol
+
+from sipmessage import Request
+
+from bridge.carrier.sip.desk import Desk
+from bridge.carrier.sip.endpoint import ALLOW
+from bridge.carrier.sip.gatekeeper import Gatekeeper
+from bridge.carrier.sip.incoming_leg import IncomingLeg
+from bridge.clock import Clock
+from bridge.masking import mask_number
+from bridge.sip.dialog import address_tag
+from bridge.sip.hop import Hop
+from bridge.sip.message import new_tag
+from bridge.sip.registrar import Registrar
+
+log = logging.getLogger(__name__)
+
+
+class Reception(Protocol):
+    """Who takes the calls in."""
+
+    def invited(self, key: str, invite: Request, hop: Hop, caller: str) -> None:
+        """A call of somebody who may call; ``caller`` is whom they proved to be, if anybody."""
+        ...
+
+
+class Switchboard:
+    """
+    Implements ``endpoint.Callee``.
+
+    Args:
+        desk: The live calls.
+        gatekeeper: Says who may call and register.
+        registrar: Knows where phones are.
+        reception: Takes new calls.
+        clock: Time.
+
+    """
+
+    def __init__(
+        self,
+        gatekeeper: Gatekeeper,
+        registrar: Registrar,
+        reception: Reception,
+        clock: Clock,
+    ) -> None:
+        self.desk: Desk  # the endpoint needs the switchboard first
+        self._gatekeeper: Final = gatekeeper
+        self._registrar: Final = registrar
+        self._reception: Final = reception
+        self._clock: Final = clock
+        self._ringing: dict[str, IncomingLeg] = {}
+
+    # Callee
+
+    def incoming(self, key: str, request: Request, hop: Hop) -> None:
+        if request.max_forwards == 0 and request.method != "REGISTER":
+            self._respond(key, request, 483)
+            return
+        required = request.require
+        if required:
+            # Nothing that may be required is spoken here (RFC 3261 section 8.2.2.3).
+            self._respond(key, request, 420, [("Unsupported", ", ".join(required)[:200])])
+            return
+        if address_tag(request.to_address):
+            call = self.desk.find(request)
+            if call is None:
+                self._respond(key, request, 481)
+            else:
+                call.request(key, request, hop)
+            return
+        match request.method:
+            case "INVITE":
+                self._invite(key, request, hop)
+            case "REGISTER":
+                self._register(key, request, hop)
+            case "OPTIONS":
+                headers = [("Allow", ALLOW), ("Accept", "application/sdp")]
+                self._respond(key, request, 200, headers)
+            case "BYE" | "INFO" | "UPDATE" | "PRACK" | "CANCEL":
+                self._respond(key, request, 481)
+            case _:
+                self._respond(key, request, 405, [("Allow", ALLOW)])
+
+    def cancelled(self, key: str) -> None:
+        leg = self._ringing.get(key)
+        if leg is not None:
+            leg.cancelled()
+
+    def acked(self, request: Request) -> None:
+        call = self.desk.find(request)
+        if call is not None:
+            call.acked(request)
+
+    def unacked(self, key: str) -> None:
+        for call in self.desk.live():
+            if call.awaits(key):
+                call.unacked()
+
+    def flow_lost(self, hop: Hop) -> None:
+        if hop.flow is not None:
+            self._registrar.drop_flow(hop.flow)
+
+    # Calls that ring us
+
+    def rings(self, leg: IncomingLeg) -> None:
+        """A caller waits: its CANCEL is to reach this leg."""
+        self._ringing[leg.key] = leg
+
+    def decided(self, leg: IncomingLeg) -> None:
+        """It waits no more."""
+        self._ringing.pop(leg.key, None)
+
+    def _invite(self, key: str, request: Request, hop: Hop) -> None:
+        decision = self._gatekeeper.judge_call(request, hop, self._clock.now_s())
+        if decision.status != 0:
+            log.warning(
+                "a call from %s to %s is refused with %d: %s",
+                hop.host,
+                mask_number(request.uri.user or ""),
+                decision.status,
+                decision.reason,
+            )
+            self._respond(key, request, decision.status, list(decision.headers))
+            return
+        self._reception.invited(key, request, hop, decision.caller)
+
+    def _register(self, key: str, request: Request, hop: Hop) -> None:
+        now_s = self._clock.now_s()
+        decision = self._gatekeeper.judge_registration(request, hop, now_s)
+        if decision.status != 0:
+            self._respond(key, request, decision.status, list(decision.headers))
+            return
+        response = self._registrar.register(decision.caller, request, source=hop, now_s=now_s)
+        self.desk.endpoint.send_response(key, response)
+
+    def _respond(
+        self, key: str, request: Request, code: int, headers: list[tuple[str, str]] | None = None
+    ) -> None:
+        self.desk.endpoint.respond(key, request, code, to_tag=new_tag(), headers=headers or [])

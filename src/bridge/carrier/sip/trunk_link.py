@@ -1,0 +1,157 @@
+"""One trunk: registered with where it wants that, else asked now and then whether it is there."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from sipmessage import URI, Address, CSeq, Request, Response
+
+from bridge.carrier.sip.desk import Desk
+from bridge.carrier.sip.login import Login
+from bridge.carrier.sip.next_hop import find_hop
+from bridge.carrier.sip.plan import Trunk
+from bridge.clock import Clock
+from bridge.errors import SipUnreachable
+from bridge.sip.dialog import MAX_FORWARDS
+from bridge.sip.hop import Hop, bracketed
+from bridge.sip.message import new_call_id, new_tag
+
+EXPIRES_S: Final = 3600
+ASK_EVERY_S: Final = 60.0
+"""How often a trunk without registration is sent OPTIONS."""
+_FIRST_BACK_OFF_S: Final = 2.0
+_MOST_BACK_OFF_S: Final = 300.0
+
+log = logging.getLogger(__name__)
+
+
+class TrunkLink:
+    """
+    Keeps one trunk up.
+
+    Attributes:
+        trunk: What is configured.
+        state: ``starting``, ``registered``, ``reachable`` or ``failed``.
+        reason: Why it failed.
+
+    """
+
+    def __init__(self, trunk: Trunk, desk: Desk, clock: Clock) -> None:
+        self.trunk: Final = trunk
+        self.state = "starting"
+        self.reason = ""
+        self._desk: Final = desk
+        self._clock: Final = clock
+        self._call_id: Final = new_call_id()
+        self._tag: Final = new_tag()
+        self._sequence = 0
+        self._expires_s = EXPIRES_S
+        self._hop: Hop | None = None
+
+    @property
+    def uri(self) -> URI:
+        """The trunk's own address."""
+        return trunk_uri(self.trunk)
+
+    @property
+    def login(self) -> Login | None:
+        """Our credentials there."""
+        return trunk_login(self.trunk)
+
+    async def run(self) -> None:
+        """Keep it up until cancelled."""
+        back_off_s = _FIRST_BACK_OFF_S
+        while True:
+            try:
+                hop = self._hop = await find_hop(self.uri)
+                wait_s = await self._register(hop) if self.trunk.register else await self._ask(hop)
+            except SipUnreachable as error:
+                self._failed(str(error))
+                wait_s = 0.0
+            if wait_s:
+                back_off_s = _FIRST_BACK_OFF_S
+            else:
+                wait_s, back_off_s = back_off_s, min(back_off_s * 2, _MOST_BACK_OFF_S)
+            await self._clock.sleep_until_s(self._clock.now_s() + wait_s)
+
+    def depart(self) -> None:
+        """Take the registration back, as far as one message does (RFC 3261 section 10.2.2)."""
+        if self.state == "registered" and self._hop is not None:
+            self._expires_s = 0
+            self._desk.endpoint.request(self._build("REGISTER", self._hop), self._hop, lambda _: None)
+
+    async def _register(self, hop: Hop) -> float:
+        response = await self._transact(self._build("REGISTER", hop), hop)
+        if response is not None and response.code == 423:
+            self._expires_s = min(max(response.min_expires or EXPIRES_S, 60), 86_400)
+            response = await self._transact(self._build("REGISTER", hop), hop)
+        if response is None or response.code != 200:
+            self._failed("no answer" if response is None else f"{response.code} {response.phrase}")
+            return 0.0
+        if self.state != "registered":
+            log.info("trunk %s: registered", self.trunk.name)
+        self.state, self.reason = "registered", ""
+        granted_s = _granted_s(response, self._expires_s)
+        return max(granted_s * 0.8, min(granted_s - 5.0, 30.0), 10.0)
+
+    async def _ask(self, hop: Hop) -> float:
+        response = await self._transact(self._build("OPTIONS", hop), hop)
+        if response is None or response.code in (408, 503):
+            self._failed("no answer" if response is None else f"{response.code} {response.phrase}")
+            return 0.0
+        self.state, self.reason = "reachable", ""  # whatever it says, it is there
+        return ASK_EVERY_S
+
+    def _build(self, method: str, hop: Hop) -> Request:
+        self._sequence += 1
+        user = self.trunk.username or "bridge"
+        us = URI(scheme="sip", user=user, host=self.uri.host, port=self.uri.port)
+        request = Request(method, self.uri)
+        request.max_forwards = MAX_FORWARDS
+        request.from_address = Address.parse(f"<{us}>;tag={self._tag}")
+        request.to_address = Address(uri=us if method == "REGISTER" else self.uri)
+        request.call_id = self._call_id
+        request.cseq = CSeq(sequence=self._sequence, method=method)
+        request.contact = [self._desk.endpoint.contact(user, hop)]
+        if method == "REGISTER":
+            request.expires = self._expires_s
+        return request
+
+    async def _transact(self, request: Request, hop: Hop) -> Response | None:
+        response = await self._desk.endpoint.ask(request, hop)
+        login = self.login
+        if response is None or login is None or response.code not in (401, 407):
+            return response
+        again = self._build(request.method, hop)
+        if not login.answer(again, response):
+            return response
+        return await self._desk.endpoint.ask(again, hop)
+
+    def _failed(self, reason: str) -> None:
+        if (self.state, self.reason) != ("failed", reason):
+            log.warning("trunk %s: %s", self.trunk.name, reason)
+        self.state, self.reason = "failed", reason
+
+
+def trunk_uri(trunk: Trunk, user: str | None = None) -> URI:
+    """An address at a trunk."""
+    parameters = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
+    who = URI(scheme="sip", user=user, host=bracketed(trunk.host), port=trunk.port)
+    return URI.parse(f"{who}{parameters}")
+
+
+def trunk_login(trunk: Trunk) -> Login | None:
+    """Our credentials at a trunk."""
+    if not trunk.username or trunk.password is None:
+        return None
+    return Login(trunk.username, trunk.password.get_secret_value())
+
+
+def _granted_s(response: Response, asked_s: int) -> float:
+    """How long the registrar keeps us: our Contact's ``expires``, else the header (section 10.2.4)."""
+    for contact in response.contact:
+        value = contact.parameters.get("expires")
+        if value is not None and value.isdigit():
+            return float(value)
+    return float(response.expires or asked_s)
