@@ -46,6 +46,7 @@ format: $(VENV)/.tests
 bench: $(VENV)/.tests
 	$(BIN)/python -m benchmarks.bench_media $(ARGS)
 	$(BIN)/python -m benchmarks.bench_resample
+	@command -v sipp >/dev/null && $(BIN)/python -m benchmarks.bench_sip || echo "benchmarks.bench_sip needs sipp (Debian: sip-tester)"
 
 docs: $(VENV)/.tests
 	$(BIN)/python docs/generate.py

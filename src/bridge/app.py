@@ -31,6 +31,7 @@ from bridge.sinks.registry import bind_all, installed
 from bridge.sinks.sink import BoundSink
 from bridge.ticker import Ticker
 from bridge.twilio.copier import StatusCopier
+from bridge.twilio.lost_calls import LostCalls
 from bridge.twilio.placer import Placer
 from bridge.twilio.rest import TwilioRest
 from bridge.web import problem
@@ -109,6 +110,8 @@ class Bridge:
             choose_sinks=self.sinks_named,
             clock=clock,
         )
+        self.lost_calls: Final = LostCalls(self.carrier and self.carrier.state_of, self.store, clock)
+        self.desk.lost = self.lost_calls.add
         self.placer: Final = Placer(
             carrier=self.carrier,
             store=self.store,
@@ -205,7 +208,12 @@ class Bridge:
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """Keep the 20 ms schedule while the application runs; finish calls on any ASGI server's shutdown."""
-        async with self.stall_watch.running(), self.copies.running(), asyncio.TaskGroup() as group:
+        async with (
+            self.stall_watch.running(),
+            self.copies.running(),
+            self.lost_calls.running(),
+            asyncio.TaskGroup() as group,
+        ):
             timers = [group.create_task(self.ticker.run()), group.create_task(self.feed.beat())]
             try:
                 yield

@@ -7,33 +7,16 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import Literal
 
+from bridge.cli.finding import Finding
 from bridge.cli.port import why_not
+from bridge.cli.sip_diagnosis import diagnose_sip
 from bridge.configuration import Configuration
 from bridge.errors import ConfigurationError
 from bridge.settings import Settings, is_loopback
 
 _MENTIONED = ("sox", "ffmpeg", "wscat")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """
-    One line of the report.
-
-    Attributes:
-        mark: ``WRONG`` keeps something from working, ``NOTE`` may surprise.
-        text: What is so.
-        mend: What to do about it; empty where nothing has to be done.
-
-    """
-
-    mark: Literal["ok", "NOTE", "WRONG"]
-    text: str
-    mend: str = ""
 
 
 def diagnose(configuration: Configuration) -> list[Finding]:
@@ -43,6 +26,7 @@ def diagnose(configuration: Configuration) -> list[Finding]:
         *(Finding("NOTE", warning, "mend the name, or take it out") for warning in configuration.warnings),
         *_packages(),
         *_ports(settings),
+        *diagnose_sip(settings),
         *_twilio(settings),
         *_sinks(settings),
         _recordings(settings),

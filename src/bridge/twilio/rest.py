@@ -1,5 +1,5 @@
 """
-The Calls API: place a call, end it, give it another document.
+The Calls API: place a call, end it, give it another document, ask how it stands.
 
 Source: https://www.twilio.com/docs/voice/api/call-resource. The requests are the helper library's; time and
 errors are ours.
@@ -10,17 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from twilio.rest import Client  # type: ignore[import-untyped]
 
+from bridge.calls.status import Status, is_status
 from bridge.errors import CallUnknown, CarrierUnreachable, ConfigurationError
 from bridge.mediastream.messages import is_sid
 from bridge.twilio.transport import Transport, check_api_base
 
 MAX_TIMEOUT_S: Final = 9.5
 """Whoever asked us is promised an answer within ten seconds."""
+
+_MAX_DURATION_DIGITS: Final = 10
 
 # The library reads the process environment where this is empty; which host is asked is our caller's decision.
 _NO_ENVIRONMENT: Final = {"TWILIO_EDGE": "", "TWILIO_REGION": ""}
@@ -58,6 +62,21 @@ class Carrier(Protocol):
     async def redirect(self, call_sid: str, twiml: str) -> None:
         """Give a talking call another document, which ends its stream; raises as ``hang_up``."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallState:
+    """
+    How a call stands, by its carrier.
+
+    Attributes:
+        status: The state it is in.
+        duration_s: Length of the answered part in seconds; ``None`` while it is not over.
+
+    """
+
+    status: Status
+    duration_s: int | None = None
 
 
 class TwilioRest:
@@ -109,6 +128,17 @@ class TwilioRest:
     async def redirect(self, call_sid: str, twiml: str) -> None:
         async with self._client() as client:
             await client.calls(_checked(call_sid)).update_async(twiml=twiml)
+
+    async def state_of(self, call_sid: str) -> CallState:
+        """Ask how a call stands; raises as ``hang_up``, CarrierRefused with 404 for a call nobody knows."""
+        async with self._client() as client:
+            call = await client.calls(_checked(call_sid)).fetch_async()
+        status = call.status or ""
+        if not is_status(status):
+            raise CarrierUnreachable("The API answered with a call in no known state.")
+        duration = call.duration or ""
+        is_number = duration.isascii() and duration.isdigit() and len(duration) < _MAX_DURATION_DIGITS
+        return CallState(status, int(duration) if is_number else None)
 
     async def close(self) -> None:
         """Close the connections; a later request makes new ones."""

@@ -26,6 +26,8 @@ _quiet: Final = logging.getLogger(f"{__name__}.library")
 _quiet.setLevel(logging.WARNING)  # at INFO the library writes eight lines per request, addresses included
 
 _MAX_MESSAGE_CHARACTERS: Final = 500
+_PASSED_ON: Final = ("sid", "status", "duration")
+"""What is read of an answer, where it is text; anything else could only trip the library."""
 
 
 class Transport:
@@ -56,7 +58,7 @@ class Transport:
         **_unused: object,
     ) -> Any:
         """
-        Make one request; the library calls this and reads nothing of the answer but the SID.
+        Make one request; the library calls this and is given no more of the answer than ``_PASSED_ON``.
 
         Raises:
             CarrierRefused: The API answered 4xx, and in JSON.
@@ -89,7 +91,7 @@ class Transport:
         return self._base + urlunsplit(("", "", parts.path, parts.query, ""))
 
     def _read(self, status: int, text: str) -> dict[str, str]:
-        """Take the answer apart; what the library needs of a good one is its SID and nothing else."""
+        """Take the answer apart; of a good one only what is asked of the library goes on to it."""
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
@@ -101,7 +103,7 @@ class Transport:
         sid = answer.get("sid")
         if not 200 <= status < 300 or not isinstance(sid, str):
             raise CarrierUnreachable(f"{self.host} answered {status}. {_message(answer)}".strip())
-        return {"sid": sid}
+        return {name: value for name in _PASSED_ON if isinstance(value := answer.get(name), str)}
 
     async def close(self) -> None:
         """Close the connections."""

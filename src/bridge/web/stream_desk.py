@@ -60,6 +60,9 @@ class StreamDesk:
         new_session: Makes a session of an accepted ``start``.
         choose_sinks: Chooses a call's sinks.
 
+    Attributes:
+        lost: Is told of a call whose stream broke while its record goes on; it may ask what became of it.
+
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class StreamDesk:
         self._choose_sinks = choose_sinks
         self._clock = clock
         self._unproven = 0
+        self.lost: Callable[[CallRecord], None] = lambda _record: None
 
     async def serve(self, websocket: WebSocket) -> None:
         """
@@ -187,9 +191,9 @@ class StreamDesk:
             record.apply(CallUpdate(session.sid, "in-progress", session.started_at))
             record.add_stream(session.record)
             await self._store.save(record)  # before its end, which may be there already: both are told
-            session.on_end = lambda: _note_end(record, session)
+            session.on_end = lambda: self._note_end(record, session)
             if session.end_reason is not None:
-                _note_end(record, session)
+                self._note_end(record, session)
             await session.run(self._sinks_of(promise))
             await self._store.save(record)
         finally:
@@ -197,21 +201,22 @@ class StreamDesk:
             self._directory.remove(session)
             log.info("stream ended: %s after %d ms", session.end_reason, session.at_ms)
 
+    def _note_end(self, record: CallRecord, session: Session) -> None:
+        """Tell the record why its stream ended, at once: the carrier's callback may be only a moment behind."""
+        record.expect_end(STREAM_REASONS[session.end_reason or "lost"])
+        ended_at = session.record.ended_at
+        if record.direction == "incoming" and ended_at is not None:
+            # Nobody tells us when an incoming call ends; our TwiML has nothing after its stream.
+            record.finish(ended_at)
+        elif session.end_reason == "lost" and not record.is_over:
+            self.lost(record)
+
     def _sinks_of(self, promise: Promise) -> tuple[BoundSink, ...]:
         try:
             return self._choose_sinks(promise.sinks)
         except ConfigurationError as error:
             log.warning("the sinks asked for cannot run, the configured ones do instead: %s", error)
             return self._choose_sinks(None)
-
-
-def _note_end(record: CallRecord, session: Session) -> None:
-    """Tell the record why its stream ended, at once: the carrier's callback may be only a moment behind."""
-    record.expect_end(STREAM_REASONS[session.end_reason or "lost"])
-    ended_at = session.record.ended_at
-    if record.direction == "incoming" and ended_at is not None:
-        # Nobody tells us when an incoming call ends; our TwiML has nothing after its stream.
-        record.finish(ended_at)
 
 
 async def _carry(socket: MediaSocket, intake: Intake) -> None:

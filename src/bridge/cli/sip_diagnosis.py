@@ -1,0 +1,60 @@
+"""What ``bridge doctor`` says of the local carrier's phones: SIP, its ports and certificates, and the voice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bridge.carrier.phone.voice import Voice
+from bridge.cli.finding import Finding
+from bridge.cli.port import why_not
+from bridge.cli.sip_port import missing_packages, plan_of, sip_port
+from bridge.errors import ConfigurationError
+from bridge.settings import Settings, is_loopback, variable
+
+
+def diagnose_sip(settings: Settings) -> Iterator[Finding]:
+    """Check what SIP phones and ``<Say>`` need; changes nothing."""
+    if not settings.sip:
+        yield Finding("ok", f"SIP phones are switched off by {variable('sip')}")
+    elif missing := missing_packages():
+        yield Finding(
+            "NOTE",
+            f"no SIP phones: not installed: {', '.join(missing)}",
+            f"pip install -e '.[sip]' in bridge's own folder, or set {variable('sip')}=false",
+        )
+    else:
+        yield from _port(settings)
+    if Voice.installed() is None:
+        mend = "install the program, on Debian or Ubuntu: apt-get install espeak-ng"
+        yield Finding("NOTE", "no espeak-ng: the local carrier's <Say> is a short tone", mend)
+    else:
+        yield Finding("ok", "espeak-ng reads the local carrier's <Say> aloud")
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    try:
+        sip_port(settings, plan_of(settings))
+    except ConfigurationError as error:
+        yield Finding("WRONG", str(error), "name PEM files that can be read and belong together")
+    host = settings.sip_host or settings.carrier_host
+    who = f"{_count(settings.phones, 'phone')}, {_count(settings.trunks, 'trunk')}"
+    reach = ", which this machine alone reaches" if is_loopback(host) else ""
+    yield Finding("ok", f"SIP: {who}; it listens on {host}{reach}")
+    yield from _free(host, settings.sip_port, "sip_port", "udp", "tcp")
+    if settings.sip_tls_certificate is not None:
+        yield from _free(host, settings.sip_tls_port, "sip_tls_port", "tcp")
+
+
+def _free(host: str, port: int, name: str, *transports: str) -> Iterator[Finding]:
+    for transport in transports:
+        what = f"{transport.upper()} port {port} on {host}"
+        reason = why_not(host, port, "udp" if transport == "udp" else "tcp")
+        if reason is not None:
+            mend = f"stop what listens there (is the local carrier running already?) or set {variable(name)}"
+            yield Finding("NOTE", f"{what}, for SIP: {reason}", mend)
+            return
+    yield Finding("ok", f"{' and '.join(transports).upper()} port {port} on {host} is free for SIP")
+
+
+def _count(tables: Sequence[object], noun: str) -> str:
+    return f"{len(tables) or 'no'} {noun}{'' if len(tables) == 1 else 's'}"
