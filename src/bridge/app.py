@@ -110,7 +110,9 @@ class Bridge:
             choose_sinks=self.sinks_named,
             clock=clock,
         )
-        self.lost_calls: Final = LostCalls(self.carrier and self.carrier.state_of, self.store, clock)
+        self.lost_calls: Final = LostCalls(
+            None if self.carrier is None else self.carrier.state_of, self.store, clock
+        )
         self.desk.lost = self.lost_calls.add
         self.placer: Final = Placer(
             carrier=self.carrier,

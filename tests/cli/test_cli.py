@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import bridge
-from bridge.cli import main
+from bridge.cli import main, sip_port
+from bridge.cli.sip_port import check_sip_ports
+from bridge.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +117,36 @@ def test_up_refuses_a_taken_port(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         port = str(taken.getsockname()[1])
         assert run(monkeypatch, "up", "--port", port) == 2
     assert f"port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["carrier", "up"])
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_taken_sip_port_is_one_sentence_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    kind: socket.SocketKind,
+) -> None:
+    with socket.socket(type=kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("BRIDGE_PORT", "0")
+        monkeypatch.setenv("BRIDGE_CARRIER_PORT", "0")
+        monkeypatch.setenv("BRIDGE_SIP_PORT", str(port))
+        assert run(monkeypatch, command) == 2
+    err = capsys.readouterr().err
+    wanted = "cannot be used" if kind == socket.SOCK_STREAM else "cannot be used for UDP"
+    assert err.startswith(f"bridge: SIP port {port} on 127.0.0.1 {wanted}: Address already in use")
+    assert "BRIDGE_SIP_PORT, or say BRIDGE_SIP=false" in err
+    assert "Traceback" not in err
+
+
+def test_a_taken_sip_port_does_not_matter_without_sip(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        check_sip_ports(Settings(sip=False, sip_port=port))
+        monkeypatch.setattr(sip_port, "missing_packages", lambda: ["sipmessage"])
+        check_sip_ports(Settings(sip_port=port))

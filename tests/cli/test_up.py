@@ -173,6 +173,8 @@ def test_a_carrier_that_crashes_is_started_again_and_the_server_goes_on(tmp_path
         assert running.child("serve").pid == server.pid
         again = running.call("sip:demo@localhost")
         running.streaming(again)
+        over = running.wait_for(f"/calls/{sid}", lambda call: call["ended_at"] is not None)
+        assert (over["status"], over["termination"]["reason"]) == ("completed", "stream_lost")
 
 
 def test_incoming_calls_are_routed_to_the_server_unless_routes_are_configured(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bridge.calls.placing import create_arguments, read_place_call
 from bridge.errors import CallUnknown, CarrierRefused, CarrierUnreachable, ConfigurationError
-from bridge.twilio.rest import MAX_TIMEOUT_S, TwilioRest
+from bridge.twilio.rest import MAX_TIMEOUT_S, CallState, TwilioRest
 from tests.twilio.api_stage import Answer, says, stage
 
 ACCOUNT, TOKEN = "AC" + "a" * 32, "secret"
@@ -150,6 +150,36 @@ async def test_hanging_up_and_redirecting(open_rest: Open) -> None:
         check_against_spec("/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json", taken.form)
 
 
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"status": "in-progress", "duration": None}, CallState("in-progress")),
+        ({"status": "completed", "duration": "7"}, CallState("completed", 7)),
+        ({"status": "no-answer", "duration": "-1", "end_time": "99 Foo"}, CallState("no-answer")),
+        ({"status": "completed", "duration": "9" * 5000}, CallState("completed")),
+    ],
+)
+async def test_asking_how_a_call_stands(open_rest: Open, fields: dict[str, object], state: CallState) -> None:
+    async with stage(says(200, json.dumps({"sid": CALL, **fields}))) as api:
+        assert await (await open_rest(api.url)).state_of(CALL) == state
+    (taken,) = api.taken
+    assert (taken.method, taken.path) == ("GET", f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json")
+
+
+@pytest.mark.parametrize("fields", [{}, {"status": "dancing"}, {"status": ["completed"]}])
+async def test_a_call_in_no_known_state(open_rest: Open, fields: dict[str, object]) -> None:
+    async with stage(says(200, json.dumps({"sid": CALL, **fields}))) as api:
+        with pytest.raises(CarrierUnreachable, match="no known state"):
+            await (await open_rest(api.url)).state_of(CALL)
+
+
+async def test_a_call_that_nobody_knows(open_rest: Open) -> None:
+    async with stage(says(404, '{"code": 20404, "message": "not found"}')) as api:
+        with pytest.raises(CarrierRefused) as raised:
+            await (await open_rest(api.url)).state_of(CALL)
+    assert raised.value.status == 404
+
+
 @pytest.mark.parametrize("sid", ["", "CA1", "../../Accounts", f"{CALL}/Recordings", "MZ" + "1" * 32])
 async def test_nothing_but_a_sid_gets_into_a_path(open_rest: Open, sid: str) -> None:
     async with stage(says(200, CREATED)) as api:
@@ -158,6 +188,8 @@ async def test_nothing_but_a_sid_gets_into_a_path(open_rest: Open, sid: str) -> 
             await rest.hang_up(sid)
         with pytest.raises(CallUnknown):
             await rest.redirect(sid, "<Response/>")
+        with pytest.raises(CallUnknown):
+            await rest.state_of(sid)
     assert not api.taken
 
 

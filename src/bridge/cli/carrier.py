@@ -26,7 +26,7 @@ def carrier(
     from bridge.carrier.phone.voice import Voice
     from bridge.cli.client import local_url
     from bridge.cli.process import running
-    from bridge.cli.sip_port import plan_of, sip_port
+    from bridge.cli.sip_port import check_sip_ports, plan_of, sip_port
     from bridge.configuration import load
     from bridge.server.run import serve as run_server
 
@@ -38,6 +38,7 @@ def carrier(
         log_format=log_format,
     )
     settings = configuration.settings
+    check_sip_ports(settings)
     if settings.twilio_account_sid and settings.twilio_auth_token:
         account_sid, auth_token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
     else:

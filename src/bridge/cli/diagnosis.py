@@ -23,7 +23,10 @@ def diagnose(configuration: Configuration) -> list[Finding]:
     """Make every check; takes a moment, changes nothing."""
     settings = configuration.settings
     return [
-        *(Finding("NOTE", warning, "mend the name, or take it out") for warning in configuration.warnings),
+        *(
+            Finding("NOTE", warning, "mend it where it stands, or take it out")
+            for warning in configuration.warnings
+        ),
         *_packages(),
         *_ports(settings),
         *diagnose_sip(settings),

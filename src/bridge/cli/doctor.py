@@ -42,5 +42,11 @@ def _shown(value: object) -> str:
     if value is None or value == ():
         return "–"
     if isinstance(value, tuple):
-        return ", ".join(getattr(item, "use", str(item)) for item in value)
+        return ", ".join(_named(item) for item in value)
     return str(value)
+
+
+def _named(item: object) -> str:
+    """Give what a table of ``bridge.toml`` is known by; the rest of it would fill the line."""
+    names = (getattr(item, name, None) for name in ("use", "user", "name", "pattern"))
+    return next((name for name in names if isinstance(name, str)), str(item))

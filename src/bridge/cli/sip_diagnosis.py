@@ -1,8 +1,9 @@
-"""What ``bridge doctor`` says of the local carrier's phones: SIP, its ports and certificates, and the voice."""
+"""What ``bridge doctor`` says of SIP phones: packages, ports, certificates; and of the voice of ``<Say>``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from bridge.carrier.phone.voice import Voice
 from bridge.cli.finding import Finding
@@ -40,20 +41,18 @@ def _port(settings: Settings) -> Iterator[Finding]:
     who = f"{_count(settings.phones, 'phone')}, {_count(settings.trunks, 'trunk')}"
     reach = ", which this machine alone reaches" if is_loopback(host) else ""
     yield Finding("ok", f"SIP: {who}; it listens on {host}{reach}")
-    yield from _free(host, settings.sip_port, "sip_port", "udp", "tcp")
+    yield _free(host, settings.sip_port, "sip_port", "udp", "tcp")
     if settings.sip_tls_certificate is not None:
-        yield from _free(host, settings.sip_tls_port, "sip_tls_port", "tcp")
+        yield _free(host, settings.sip_tls_port, "sip_tls_port", "tcp")
 
 
-def _free(host: str, port: int, name: str, *transports: str) -> Iterator[Finding]:
+def _free(host: str, port: int, name: str, *transports: Literal["udp", "tcp"]) -> Finding:
     for transport in transports:
-        what = f"{transport.upper()} port {port} on {host}"
-        reason = why_not(host, port, "udp" if transport == "udp" else "tcp")
-        if reason is not None:
+        if reason := why_not(host, port, transport):
             mend = f"stop what listens there (is the local carrier running already?) or set {variable(name)}"
-            yield Finding("NOTE", f"{what}, for SIP: {reason}", mend)
-            return
-    yield Finding("ok", f"{' and '.join(transports).upper()} port {port} on {host} is free for SIP")
+            return Finding("NOTE", f"{transport.upper()} port {port} on {host}, for SIP: {reason}", mend)
+    names = " and ".join(transport.upper() for transport in transports)
+    return Finding("ok", f"{names} port {port} on {host} is free for SIP")
 
 
 def _count(tables: Sequence[object], noun: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.carrier.application import SipPort
 from bridge.carrier.call.exchange import Exchange
+from bridge.cli.port import check_free
 from bridge.clock import SystemClock
 from bridge.errors import ConfigurationError
 from bridge.settings import Settings, variable
@@ -39,6 +40,23 @@ def plan_of(settings: Settings) -> Plan:
         routes=settings.routes,
         allow=settings.sip_allow,
     )
+
+
+def check_sip_ports(settings: Settings) -> None:
+    """
+    Make sure that SIP can listen where it is to, if it is to.
+
+    Raises:
+        ConfigurationError: a port is taken.
+
+    """
+    if not settings.sip or missing_packages():
+        return
+    host = settings.sip_host or settings.carrier_host
+    another = f"{variable('sip_port')}, or say {variable('sip')}=false"
+    check_free("SIP port", host, settings.sip_port, another, "udp")
+    if settings.sip_tls_certificate is not None:
+        check_free("SIP TLS port", host, settings.sip_tls_port, variable("sip_tls_port"))
 
 
 def sip_port(settings: Settings, plan: Plan) -> Callable[[Exchange], SipPort] | None:

@@ -16,7 +16,7 @@ import typer
 from bridge.cli import option
 from bridge.cli.children import Child, Children
 from bridge.cli.client import ServerClient, local_url
-from bridge.cli.port import why_not
+from bridge.cli.port import check_free
 from bridge.clock import Clock, SystemClock
 from bridge.configuration import DEFAULT, Configuration, load
 from bridge.errors import BridgeError, ConfigurationError
@@ -61,6 +61,8 @@ def up(
     Says what to try once both are ready. Nothing here reaches Twilio or costs money: credentials are made up
     for this run.
     """
+    from bridge.cli.sip_port import check_sip_ports
+
     given = {
         "host": host,
         "port": port,
@@ -74,8 +76,10 @@ def up(
             origin = configuration.origins[name]
             _say(f"{variable(name)} from {origin} is ignored: `bridge up` stays on this machine.")
     settings = configuration.settings
-    _check_free("port", settings.host, settings.port)
-    _check_free("carrier_port", settings.carrier_host, settings.carrier_port)
+    check_free("port", settings.host, settings.port, "--port or BRIDGE_PORT")
+    choose = "--carrier-port or BRIDGE_CARRIER_PORT"
+    check_free("port", settings.carrier_host, settings.carrier_port, choose)
+    check_sip_ports(settings)
     overrides = {variable(name): str(value) for name, value in given.items() if value is not None}
     if config is not None:
         overrides["BRIDGE_CONFIG"] = str(config)
@@ -166,15 +170,6 @@ async def _wait_until_ready(urls: Sequence[str], clock: Clock) -> None:
             told_s = now_s
             _say(f"  … {now_s - began_s:.0f} s, waiting for {' and '.join(missing)}")
         await clock.sleep_until_s(now_s + _ASK_EVERY_S)
-
-
-def _check_free(name: str, host: str, number: int) -> None:
-    if number and (reason := why_not(host, number)):
-        option_name = name.replace("_", "-")
-        raise ConfigurationError(
-            f"port {number} on {host} cannot be used: {reason}. Stop what listens there, "
-            f"or choose another with --{option_name} or {variable(name)}."
-        )
 
 
 def _say(text: str, *, error: bool = False) -> None:

@@ -21,7 +21,7 @@ AskState = Callable[[str], Awaitable[CallState]]
 """Asks the carrier how a call stands, by its SID; ``TwilioRest.state_of``."""
 
 WAITS_S: Final = (5.0, 10.0, 20.0, 40.0)
-"""Before each question: time for the callback to come by itself, then for a carrier that is being restarted."""
+"""Before each question: for the callback to come by itself, then for a carrier that is being restarted."""
 
 _MAX_ASKED: Final = 1000
 
@@ -72,6 +72,7 @@ class LostCalls:
                 self._tasks = None
                 for task in self._asked.values():
                     task.cancel()
+        self._asked.clear()  # of those too that were ended before they began
 
     async def _settle(self, record: CallRecord, ask: AskState) -> None:
         try:
@@ -80,7 +81,7 @@ class LostCalls:
             # A fault of ours must not end the other tasks of the group, and the server with them.
             log.exception("asking after a lost call failed", extra={"call_sid": record.sid})
         finally:
-            del self._asked[record.sid]
+            self._asked.pop(record.sid, None)
 
     async def _ask_until_told(self, record: CallRecord, ask: AskState) -> None:
         fault: BridgeError | None = None
@@ -113,4 +114,6 @@ class LostCalls:
         else:
             record.apply(CallUpdate(record.sid, state.status, at, duration_s=state.duration_s))
         await self._store.save(record)
-        log.info("the carrier has lost the call: %s", record.status, extra={"call_sid": record.sid})
+        log.info(
+            "the carrier says that the lost call is over: %s", record.status, extra={"call_sid": record.sid}
+        )

@@ -202,7 +202,7 @@ class StreamDesk:
             log.info("stream ended: %s after %d ms", session.end_reason, session.at_ms)
 
     def _note_end(self, record: CallRecord, session: Session) -> None:
-        """Tell the record why its stream ended, at once: the carrier's callback may be only a moment behind."""
+        """Tell the record why its stream ended, at once: the carrier's callback may be a moment behind."""
         record.expect_end(STREAM_REASONS[session.end_reason or "lost"])
         ended_at = session.record.ended_at
         if record.direction == "incoming" and ended_at is not None:

@@ -10,7 +10,7 @@ from sipmessage import Request
 
 from bridge.carrier.sip.endpoint import Endpoint
 from bridge.carrier.sip.media import CallMedia
-from bridge.carrier.sip.next_hop import find_hop
+from bridge.carrier.sip.next_hop import literal_hop
 from bridge.carrier.sip.port_pool import PortPool
 from bridge.carrier.sip.sip_call import SipCall
 from bridge.clock import Clock
@@ -58,13 +58,20 @@ class Desk:
         """All calls."""
         return list(self._calls.values())
 
-    async def hop_inside(self, dialog: Dialog, source: Hop) -> Hop:
-        """Where requests inside a dialog go, given where its first message came from."""
+    def hop_inside(self, dialog: Dialog, source: Hop) -> Hop:
+        """
+        Where requests inside a dialog go, given the hop of its first message.
+
+        By the same connection, if there is one. Where the next stop has a name, that is the neighbour the
+        first message was exchanged with, as far as we can tell without asking DNS once more.
+        """
+        if source.is_reliable:
+            return source
         uri = dialog.next_uri
         if not dialog.routes and _is_behind_router(uri.host, source.host):
             return source
         try:
-            return await find_hop(uri, default_transport=source.transport)
+            return literal_hop(uri) or source
         except SipUnreachable as error:
             log.warning("a Contact or Route cannot be reached, its sender's address is used: %s", error)
             return source

@@ -86,11 +86,10 @@ class IncomingLeg:
             content_type="application/sdp",
         )
         dialog = Dialog.of_callee(self._invite, response)
-        hop = self._hop if self._hop.is_reliable else await self._desk.hop_inside(dialog, self._hop)
         call = SipCall(
             self._desk.endpoint,
             dialog,
-            hop,
+            self._desk.hop_inside(dialog, self._hop),
             self._media,
             self._negotiation,
             contact=self._contact,

@@ -31,10 +31,21 @@ class Invitee:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The target has answered: the dialog, and its SDP (empty if it sent none)."""
+    """
+    The target has answered.
+
+    Attributes:
+        dialog: What was agreed on.
+        sdp: Its SDP; empty if it sent none.
+        hop: Where requests inside the dialog go.
+        source_host: Whom the INVITE was sent to.
+
+    """
 
     dialog: Dialog
     sdp: bytes
+    hop: Hop
+    source_host: str
 
 
 class Invitation:
@@ -48,6 +59,8 @@ class Invitation:
         contact: Our Contact.
         sdp: Our offer.
         ringing: Called when the target rings.
+        inside: Says where requests inside the dialog go.
+        accepted: Takes the answer, in the moment it comes; false where it does not fit.
 
     """
 
@@ -60,6 +73,8 @@ class Invitation:
         contact: Address,
         sdp: bytes,
         ringing: Callable[[], None],
+        inside: Callable[[Dialog, Hop], Hop],
+        accepted: Callable[[Accepted], bool],
     ) -> None:
         self._endpoint: Final = endpoint
         self._invitee: Final = invitee
@@ -67,7 +82,9 @@ class Invitation:
         self._contact: Final = contact
         self._sdp: Final = sdp
         self._ringing: Final = ringing
-        self._result: asyncio.Future[Accepted | int] = asyncio.get_running_loop().create_future()
+        self._inside: Final = inside
+        self._take: Final = accepted
+        self._result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._request: Request = self._build(1)
         self._key = ""
         self._challenges = 0
@@ -76,12 +93,13 @@ class Invitation:
         self._ack: Request | None = None
         self._given_up = False
 
-    async def run(self) -> Accepted | int:
+    async def run(self) -> int:
         """
         Send it and wait for what comes of it; cancelled, it is given up.
 
         Returns:
-            What was agreed on, or the SIP status of the refusal; 408 where nobody answered at all.
+            200 if it was accepted, else the SIP status of the refusal: 408 where nobody answered at all, 488
+            where the answer did not fit.
 
         """
         self._key = self._endpoint.request(self._request, self._hop, self._told)
@@ -145,18 +163,19 @@ class Invitation:
         dialog = Dialog.of_caller(self._request, response)
         if self._dialog is not None and dialog.remote_tag == self._dialog.remote_tag:
             if self._ack is not None:  # our ACK was lost
-                self._endpoint.acknowledge(self._ack, self._hop)
+                self._endpoint.acknowledge(self._ack, self._inside(dialog, self._hop))
             return
-        ack = dialog.ack(self._request)
-        self._endpoint.acknowledge(ack, self._hop)
+        ack, hop = dialog.ack(self._request), self._inside(dialog, self._hop)
+        self._endpoint.acknowledge(ack, hop)
         if self._dialog is not None or self._given_up:
             # Another branch behind a forking proxy, or an answer that crossed our CANCEL (section 9.1).
-            self._endpoint.request(dialog.request("BYE"), self._hop, lambda _: None)
+            self._endpoint.request(dialog.request("BYE"), hop, lambda _: None)
             return
         self._dialog, self._ack = dialog, ack
         self._endpoint.forget_in_time(self._key)
-        self._finish(Accepted(dialog, response.body or self._early_sdp))
+        accepted = Accepted(dialog, response.body or self._early_sdp, hop, self._hop.host)
+        self._finish(200 if self._take(accepted) else 488)
 
-    def _finish(self, result: Accepted | int) -> None:
+    def _finish(self, result: int) -> None:
         if not self._result.done():
             self._result.set_result(result)

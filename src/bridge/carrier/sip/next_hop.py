@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from dataclasses import replace
 
 from sipmessage import URI
 
@@ -20,18 +21,37 @@ async def find_hop(uri: URI, *, default_transport: str = "udp") -> Hop:
         SipUnreachable: the name has no address, or the transport is not known here.
 
     """
+    hop = literal_hop(uri, default_transport=default_transport)
+    if hop is None:
+        named = _hop(uri, default_transport)
+        hop = replace(named, host=await _look_up(named.host, named.port))
+    return hop
+
+
+def literal_hop(uri: URI, *, default_transport: str = "udp") -> Hop | None:
+    """
+    Say where a URI's messages go if it holds an address and no name; ``None`` otherwise.
+
+    Raises:
+        SipUnreachable: the transport is not known here.
+
+    """
+    hop = _hop(uri, default_transport)
+    try:
+        ipaddress.ip_address(hop.host)
+    except ValueError:
+        return None
+    return hop
+
+
+def _hop(uri: URI, default_transport: str) -> Hop:
     transport = (uri.parameters.get("transport") or default_transport).lower()
     if uri.scheme == "sips":
         transport = "tls"
     if transport not in {"udp", "tcp", "tls"}:
         raise SipUnreachable(f"transport={transport[:20]} is not spoken here: use udp, tcp or tls")
     port = uri.port or (5061 if transport == "tls" else 5060)
-    host = uri.host.strip("[]")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        host = await _look_up(host, port)
-    return Hop(transport, host, port)  # type: ignore[arg-type]
+    return Hop(transport, uri.host.strip("[]"), port)  # type: ignore[arg-type]
 
 
 async def _look_up(host: str, port: int) -> str:

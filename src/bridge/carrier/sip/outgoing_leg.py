@@ -93,48 +93,51 @@ class OutgoingLeg:
             contact=contact,
             sdp=negotiation.offer(),
             ringing=ringing,
+            inside=self._desk.hop_inside,
+            accepted=lambda accepted: self._begin(
+                SipCall(
+                    self._desk.endpoint,
+                    accepted.dialog,
+                    accepted.hop,
+                    media,
+                    negotiation,
+                    contact=contact,
+                    login=target.invitee.login,
+                    forget=self._ended,
+                ),
+                accepted,
+                negotiation,
+            ),
         )
         is_kept = False
         try:
-            result = await invitation.run()
-            if isinstance(result, int):
-                return Answer(_RESULTS.get(result, "unreachable"), result)
-            call = SipCall(
-                self._desk.endpoint,
-                result.dialog,
-                await self._hop_of(result, hop),
-                media,
-                negotiation,
-                contact=contact,
-                login=target.invitee.login,
-                forget=self._ended,
-            )
-            is_kept = self._begin(call, result, negotiation, hop.host)
-            return Answer("answered", 200) if is_kept else Answer("unreachable", 488)
+            status = await invitation.run()
+            is_kept = status == 200
+            return Answer("answered" if is_kept else _RESULTS.get(status, "unreachable"), status)
         finally:
             if not is_kept:
                 media.close()
 
-    def _begin(self, call: SipCall, accepted: Accepted, negotiation: Negotiation, source_host: str) -> bool:
-        """Let the audio of an accepted call flow; false if it was not the first, or its SDP does not fit."""
+    def _begin(self, call: SipCall, accepted: Accepted, negotiation: Negotiation) -> bool:
+        """
+        Let the audio of an accepted call flow; false if it was not the first, or its SDP does not fit.
+
+        This runs in the same moment as the answer comes: the phone may hang up right behind it.
+        """
         self._desk.remember(call)
         if self._call is not None or self._gone.is_set():
             call.hang_up()
             return False
         try:
-            call.media.start(negotiation.take_answer(accepted.sdp), negotiation.key, nat_host=source_host)
+            call.media.start(
+                negotiation.take_answer(accepted.sdp), negotiation.key, nat_host=accepted.source_host
+            )
         except SdpError as error:
             log.warning("a SIP phone's answer does not fit our offer: %s", error)
             call.hang_up()
             return False
         self._call = call
         return True
-
-    async def _hop_of(self, accepted: Accepted, hop: Hop) -> Hop:
-        """Where requests inside the call go: over the same connection, else where its Contact or route is."""
-        if hop.is_reliable:
-            return hop
-        return await self._desk.hop_inside(accepted.dialog, hop)
 
     def speak(self) -> bytes:
         return SILENCE if self._call is None else self._call.media.speak()

@@ -8,8 +8,10 @@ because a phone behind a router cannot be connected to (RFC 3261 section 18, RFC
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
+import os
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -25,6 +27,8 @@ _MOST_FLOWS: Final = 1_000
 _MOST_UNSENT_BYTES: Final = 256 * 1024
 """A peer that does not read loses its connection here."""
 _CONNECT_TIMEOUT_S: Final = 8.0
+_PORT_TRIES: Final = 10
+"""How many free TCP ports are tried until UDP is free on one of them too."""
 
 log = logging.getLogger(__name__)
 
@@ -71,20 +75,43 @@ class Sockets:
         Listen. Port 0 takes any free one, the same for UDP and TCP.
 
         Raises:
-            OSError: a port is taken.
+            OSError: a port is taken; the message names it and its setting, and nothing is left open.
 
         """
-        loop = asyncio.get_running_loop()
         self._local = LocalAddress(host)
-        server = await loop.create_server(lambda: Flow(self, "tcp"), host, port)
-        self._servers.append(server)
-        port = server.sockets[0].getsockname()[1]
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=(host, port))
-        self.ports = {"udp": port, "tcp": port}
+        for tries_left in reversed(range(_PORT_TRIES if port == 0 else 1)):
+            try:
+                self.ports = await self._open_pair(host, port)
+                break
+            except OSError as error:
+                if tries_left == 0 or error.errno != errno.EADDRINUSE:
+                    raise _cannot_listen(error, host, port, "BRIDGE_SIP_PORT") from error
         if tls is not None and tls_port is not None:
-            server = await loop.create_server(lambda: Flow(self, "tls"), host, tls_port, ssl=tls)
-            self._servers.append(server)
-            self.ports["tls"] = server.sockets[0].getsockname()[1]
+            try:
+                self.ports["tls"] = await self._listen("tls", host, tls_port, tls)
+            except OSError as error:
+                self.close()
+                raise _cannot_listen(error, host, tls_port, "BRIDGE_SIP_TLS_PORT") from error
+
+    async def _open_pair(self, host: str, port: int) -> dict[str, int]:
+        """Open TCP, then UDP on the port it got: with port 0 somebody else may hold that one for UDP."""
+        port = await self._listen("tcp", host, port)
+        try:
+            self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: _Udp(self), local_addr=(host, port)
+            )
+        except OSError:
+            self._servers.pop().close()
+            raise
+        return {"udp": port, "tcp": port}
+
+    async def _listen(self, transport: str, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Flow(self, transport), host, port, ssl=tls
+        )
+        self._servers.append(server)
+        listening: int = server.sockets[0].getsockname()[1]
+        return listening
 
     def close(self) -> None:
         """Stop listening and end every connection."""
@@ -164,6 +191,13 @@ class Sockets:
         """Forget a connection."""
         if self._flows.pop(flow.number, None) is not None:
             self._lost(flow.hop)
+
+
+def _cannot_listen(error: OSError, host: str, port: int, setting: str) -> OSError:
+    reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
+    return OSError(
+        error.errno, f"SIP cannot listen on {host} port {port}: {reason}. Free it or change {setting}"
+    )
 
 
 class _Udp(asyncio.DatagramProtocol):
