@@ -71,7 +71,6 @@ def test_a_wrong_password_and_an_unknown_user_look_the_same(who: Credentials) ->
     [
         {"username": None},
         {"uri": None},
-        {"nonce": None},
         {"response": None},
         {"nc": None},
         {"nc": "1"},
@@ -92,8 +91,15 @@ def test_an_answer_that_is_not_what_was_asked_is_wrong(directives: dict[str, str
     assert judge(challenger, changed(answer(challenge), **directives)).result == "wrong"
 
 
-def test_a_malformed_answer_is_wrong() -> None:
-    assert judge(Challenger(REALM), 'Digest realm="localhost') == Verdict("wrong", None)
+def test_an_answer_without_a_nonce_of_ours_is_no_attempt_at_a_password() -> None:
+    challenger = Challenger(REALM)
+    [challenge] = challenger.challenges(0.0)
+    assert judge(challenger, changed(answer(challenge), nonce=None)).result == "stale"
+    assert judge(challenger, 'Digest realm="localhost", username="alice"').result == "stale"
+
+
+def test_a_malformed_answer_is_none() -> None:
+    assert judge(Challenger(REALM), 'Digest realm="localhost') == Verdict("missing", None)
 
 
 def test_a_method_other_than_the_signed_one_is_wrong() -> None:

@@ -59,6 +59,19 @@ def check_sip_ports(settings: Settings) -> None:
         check_free("SIP TLS port", host, settings.sip_tls_port, variable("sip_tls_port"))
 
 
+def sip_line(settings: Settings) -> str:
+    """Say in one line where phones register."""
+    if not settings.sip:
+        return "none (BRIDGE_SIP=false)"
+    if missing := missing_packages():
+        return f"none ({' and '.join(missing)} missing: pip install -e '.[sip]')"
+    names = ", ".join(phone.user for phone in settings.phones if not phone.user.lstrip("+").isdigit())
+    known = f"; [[phones]]: {names}" if names else ""
+    return (
+        f"sip:{settings.sip_host or settings.carrier_host}:{settings.sip_port}{known}  (see: bridge phones)"
+    )
+
+
 def sip_port(settings: Settings, plan: Plan) -> Callable[[Exchange], SipPort] | None:
     """
     Give what makes the port; ``None``, with a warning, where the extra is not installed.
@@ -71,7 +84,7 @@ def sip_port(settings: Settings, plan: Plan) -> Callable[[Exchange], SipPort] | 
         return None
     if missing := missing_packages():
         log.warning(
-            "no SIP phones: %s not installed. pip install 'bridge[sip]', or say BRIDGE_SIP=false",
+            "no SIP phones: %s not installed. pip install -e '.[sip]', or say BRIDGE_SIP=false",
             " and ".join(missing) + (" are" if len(missing) > 1 else " is"),
         )
         return None

@@ -35,7 +35,8 @@ LOCAL_NUMBER: Final = "+15005550006"
 _SUMMARY: Final = """
 bridge is up.
   server         {server}  (its API: {server}/docs)
-  local carrier  {carrier}  (in Twilio's place: no call leaves this machine)
+  local carrier  {carrier}  (in Twilio's place)
+  SIP phones     {sip}
   sinks          {sinks}
   recordings     {recordings}
 
@@ -58,8 +59,8 @@ def up(
     """
     Run the server and a local carrier.
 
-    Says what to try once both are ready. Nothing here reaches Twilio or costs money: credentials are made up
-    for this run.
+    Says what to try once both are ready. Nothing here reaches Twilio: credentials are made up for this run.
+    Calls leave this machine only for SIP addresses elsewhere and by the trunks of bridge.toml.
     """
     from bridge.cli.sip_port import check_sip_ports
 
@@ -127,6 +128,8 @@ async def _run(settings: Settings, children: Sequence[Child], sinks: str) -> int
     with suppress(NotImplementedError):  # Windows: KeyboardInterrupt cancels us instead
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
+    from bridge.cli.sip_port import sip_line
+
     server = local_url(settings.host, settings.port)
     carrier = local_url(settings.carrier_host, settings.carrier_port)
     _say("Starting the server and the local carrier …")
@@ -141,7 +144,12 @@ async def _run(settings: Settings, children: Sequence[Child], sinks: str) -> int
             family.settled()
             key = ' -H "Authorization: Bearer $BRIDGE_API_KEY"' if settings.api_key else ""
             recordings = settings.recordings_dir.resolve()
-            _say(_SUMMARY.format(server=server, carrier=carrier, sinks=sinks, recordings=recordings, key=key))
+            sip = sip_line(settings)
+            _say(
+                _SUMMARY.format(
+                    server=server, carrier=carrier, sip=sip, sinks=sinks, recordings=recordings, key=key
+                )
+            )
             await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         stop.cancel()

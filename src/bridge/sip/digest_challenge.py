@@ -109,15 +109,16 @@ class Challenger:
         try:
             answer = read_digest(authorization) if authorization is not None else None
         except DigestUnsupported:
-            return Verdict("wrong", None)
+            return Verdict("missing", None)
         if answer is None or answer.get("realm") != self.realm:
             return Verdict("missing", None)
         username = answer.get("username", "")[:MAX_USERNAME_CHARACTERS]
+        if not self._nonces.is_fresh(answer.get("nonce", ""), now_s, source):
+            # RFC 7616 section 3.3. Nothing is said about the password: nobody may try one without a nonce,
+            # and nobody with a forged address gets one, so that only a phone itself can have it slowed.
+            return Verdict("stale", username)
         if not _is_complete(answer):
             return Verdict("wrong", username)
-        if not self._nonces.is_fresh(answer["nonce"], now_s, source):
-            # RFC 7616 section 3.3. Nothing is said about the password: nobody may try one without a nonce.
-            return Verdict("stale", username)
         stored = ha1_of(username)
         login = self._nobodys_login if stored is None else stored.lower()
         expected = digest_response(login, answer, method=method)

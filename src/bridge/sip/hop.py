@@ -19,6 +19,7 @@ class Hop:
         port: 1–65535.
         flow: Number of the open connection to use, for ``tcp`` and ``tls`` (RFC 5626 calls it a flow);
             ``None`` where any, or a new one, will do.
+        name: What the certificate of a ``tls`` peer must be for, where it is not ``host``.
 
     """
 
@@ -26,6 +27,7 @@ class Hop:
     host: str
     port: int
     flow: int | None = None
+    name: str = ""
 
     @property
     def is_reliable(self) -> bool:

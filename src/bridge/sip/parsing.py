@@ -35,7 +35,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,64}")
 _CALL_ID: Final = re.compile(r"[!-~]{1,1024}")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)")
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _VALUE: Final = re.compile(r'(?:[^",<\\]|\\.?|"(?:[^"\\]|\\.)*"?|<[^>]*>?)+')
 """What stands between commas that are neither quoted nor part of an address in angle brackets."""
 
@@ -103,6 +103,11 @@ def _fault_in(message: Request | Response) -> str | None:
         addresses += message.contact
     if not all(_is_port(address.uri.port) for address in addresses):
         return "an address has an impossible port"
+    uris = [address.uri for address in addresses]
+    if isinstance(message, Request):
+        uris.append(message.uri)
+    if not all((uri.user or "").isprintable() for uri in uris):
+        return "a user has control characters"  # escaped on the wire, and plain in whatever shows it
     if not _CALL_ID.fullmatch(message.call_id):
         return "Call-ID is no word"
     for name in ("Max-Forwards", "Content-Length"):
@@ -132,7 +137,7 @@ def _first_line(line: str) -> tuple[Request | Response, MalformedSip | None]:
         code = words[1] if len(words) > 1 else ""
         if not re.fullmatch("[1-6][0-9][0-9]", code):
             raise MalformedSip("the status is none of 100 to 699", status=None)
-        return Response(code=int(code), phrase=" ".join(words[2:])), None
+        return Response(code=int(code), phrase=_CONTROL.sub(" ", " ".join(words[2:]))), None
     if len(words) < 3 or not _TOKEN.fullmatch(words[0]) or not words[-1].upper().startswith("SIP/"):
         raise MalformedSip("the first line is neither a request's nor a response's", status=None)
     nowhere = Request(method=words[0], uri=URI(scheme="sip", host="invalid"))

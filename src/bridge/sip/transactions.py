@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 RETRY_AFTER_S: Final = 10
+_ENDINGS: Final = frozenset({"BYE", "CANCEL"})
 _SPARE_ALARMS: Final = 64
 
 Client = ClientInvite | ClientRequest
@@ -95,7 +96,7 @@ class Transactions:
         key = f"{request.via[0].parameters.get('branch') or ''}{request.method}"
         if not key.startswith(MAGIC) or key in self._clients:
             raise ValueError("a request of ours needs a new branch")
-        if len(self) >= self._most:
+        if len(self) >= self._most and request.method not in _ENDINGS:
             return key, [Failed(key)]
         kind = ClientInvite if request.method == "INVITE" else ClientRequest
         client = kind(key, request, hop, self._timing)
@@ -148,6 +149,19 @@ class Transactions:
         server = self._servers.get(key)
         return [] if server is None else self._settle(server, server.respond(response, now_s))
 
+    def refuse_once(self, key: str, response: Response) -> list[Output]:
+        """
+        Answer a stranger's request and remember nothing of it (RFC 3261 section 26.3.2.4).
+
+        Otherwise whoever sends requests that are refused would fill our memory, and a forged sender be sent
+        each refusal many times.
+        """
+        server = self._servers.pop(key, None)
+        if server is None:
+            return []
+        server.abandon()
+        return [Transmit(encode(response), server.hop)]
+
     def acked(self, key: str) -> None:
         """The ACK to our 2xx has come: repeat it no more."""
         server = self._servers.get(key)
@@ -188,7 +202,9 @@ class Transactions:
         invite = self._servers.get(_server_key(message, "INVITE")) if message.method == "CANCEL" else None
         back = response_hop(message, hop)
         mark_source(message, hop)
-        if len(self) >= self._most and invite is None:
+        # What belongs to a call may use a reserve: a flood of new requests must not keep calls from ending.
+        most = self._most + self._most // 5 if tag_of(message.headers.get("To")) else self._most
+        if len(self) >= most and invite is None:
             busy = response_to(message, 503, headers=[("Retry-After", str(RETRY_AFTER_S))])
             return [Transmit(encode(busy), back)]
         if message.method == "INVITE":

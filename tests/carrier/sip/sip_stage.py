@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -44,14 +45,28 @@ class Desk:
 class Site:
     """One carrier's SIP side."""
 
-    def __init__(self, plan: Plan | None = None, *, first_port: int) -> None:
+    def __init__(
+        self,
+        plan: Plan | None = None,
+        *,
+        first_port: int,
+        server_tls: ssl.SSLContext | None = None,
+        client_tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.desk = Desk()
-        options = SipOptions(port=0, media_ports=(first_port, first_port + 99), timing=QUICK)
+        options = SipOptions(
+            port=0,
+            tls_port=0,
+            server_tls=server_tls,
+            client_tls=client_tls,
+            media_ports=(first_port, first_port + 99),
+            timing=QUICK,
+        )
         self.service = SipService(options, plan or Plan(routes=[ANYBODY]), self.desk, SystemClock())
 
-    def address(self, user: str = "bob", *, transport: str = "udp") -> str:
+    def address(self, user: str = "bob", *, transport: str = "udp", host: str = "127.0.0.1") -> str:
         port = self.service.endpoint.sockets.ports[transport]
-        return f"sip:{user}@127.0.0.1:{port};transport={transport}"
+        return f"sip:{user}@{host}:{port};transport={transport}"
 
     def leg_to(self, address: str, *, login: SipLogin | None = None) -> Leg:
         leg = self.service.find_elsewhere(placed(address, login=login))

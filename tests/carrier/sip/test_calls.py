@@ -1,13 +1,15 @@
 """Calls between two SIP ports of ours; tests/peers/sip has them with programs of others."""
 
 import asyncio
+import ssl
 
 import pytest
+import trustme
 
 from bridge.carrier.call.request import SipLogin
 from bridge.carrier.phone.leg import Answer
 from bridge.carrier.sip.plan import Phone, Plan
-from tests.carrier.sip.sip_stage import ANYBODY, Ringing, nothing, talk, two_sites, until
+from tests.carrier.sip.sip_stage import ANYBODY, Ringing, Site, nothing, talk, two_sites, until
 
 CLEAN_UP_S = 64 * 0.05 + 2
 """64 x T1 and some."""
@@ -94,6 +96,26 @@ async def test_an_unknown_user_is_refused() -> None:
     async with two_sites(Plan()) as (ann, bob):
         answer = await ann.leg_to(bob.address()).dial(nothing)
         assert answer == Answer("unreachable", 404)
+
+
+@pytest.mark.parametrize(("certified", "is_trusted"), [("localhost", True), ("elsewhere.test", False)])
+async def test_a_certificate_must_be_for_the_name_that_is_called(certified: str, *, is_trusted: bool) -> None:
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert(certified).configure_cert(server)
+    authority.configure_trust(client)
+    ann = Site(first_port=31_000, client_tls=client)
+    bob = Site(first_port=32_000, server_tls=server)
+    async with ann.service.running(), bob.service.running():
+        leg = ann.leg_to(bob.address(transport="tls", host="localhost"))
+        dialling = asyncio.ensure_future(leg.dial(nothing))
+        if is_trusted:
+            await (await bob.desk.next_call()).answered()
+            assert await dialling == Answer("answered", 200)
+            await leg.hang_up()
+        else:
+            assert (await dialling).result == "unreachable"
+        bob.desk.close()
 
 
 PHONE = Phone.model_validate({"user": "+15005550006", "password": "very-secret"})

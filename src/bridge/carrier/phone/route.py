@@ -63,8 +63,8 @@ class Routes:
         name = phone_name(call.request.to)
         if name is None:
             log.warning(
-                "call %s: nobody is at %s. Real SIP phones and phone numbers are not connected to the local"
-                " carrier; sip:demo@localhost and %s ring its demo phone",
+                "call %s: nobody is at %s. sip:demo@localhost and %s ring the demo phone; [[phones]] and"
+                " [[trunks]] in bridge.toml say who else can be reached",
                 call.sid,
                 mask_number(call.request.to.partition("?")[0]),
                 DEMO_NUMBER,

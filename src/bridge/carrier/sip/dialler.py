@@ -124,7 +124,7 @@ def read_address(address: str) -> SipAddress | None:
         return None
     try:
         uri = URI.parse(address.partition("?")[0])
-    except ValueError:
+    except (ValueError, TypeError):  # the library trips over a parameter named self
         return None
     is_secure = uri.scheme == "sips" or (uri.parameters.get("secure") or "").lower() == "true"
     kept = {name: value for name, value in uri.parameters.items() if name.lower() not in _OURS}

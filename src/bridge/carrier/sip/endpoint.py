@@ -15,7 +15,7 @@ from bridge.carrier.sip.sockets import Sockets, Spawn
 from bridge.clock import Clock
 from bridge.errors import MalformedSip
 from bridge.sip.hop import Hop, bracketed
-from bridge.sip.message import encode, new_branch, response_to, top_via
+from bridge.sip.message import encode, new_branch, new_tag, response_to, top_via
 from bridge.sip.parsing import parse
 from bridge.sip.timing import Timing
 from bridge.sip.transactions import (
@@ -231,7 +231,7 @@ class Endpoint:
             case Transmit(data, hop):
                 self.sockets.send(data, hop)
             case Incoming(key, request, hop):
-                self._callee.incoming(key, request, hop)
+                self._incoming(key, request, hop)
             case Cancelled(key, _):
                 self._callee.cancelled(key)
             case Acked(request, _):
@@ -242,6 +242,19 @@ class Endpoint:
                 self._tell(key, response)
             case TimedOut(key) | Failed(key):
                 self._tell(key, None)
+
+    def _incoming(self, key: str, request: Request, hop: Hop) -> None:
+        """Every request gets its answer: an INVITE without one would stay for ever."""
+        try:
+            self._callee.incoming(key, request, hop)
+        except Exception:
+            log.exception("a SIP request could not be handled")
+            self.respond(key, request, 500)
+
+    def refuse(self, key: str, request: Request, code: int, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Answer a stranger's request and remember nothing of it."""
+        response = response_to(request, code, to_tag=new_tag(), headers=[*headers, ("Server", USER_AGENT)])
+        self._carry_out(self._transactions.refuse_once(key, response))
 
     def _tell(self, key: str, response: Response | None) -> None:
         told = self._told.get(key)

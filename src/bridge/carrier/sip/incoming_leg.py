@@ -95,7 +95,7 @@ class IncomingLeg:
             contact=self._contact,
             forget=self._ended,
         )
-        call.expect_ack(self.key)
+        call.expect_ack(self.key, offering=self._remote is None)
         self._call = call
         self._desk.remember(call)
         if self._remote is not None:

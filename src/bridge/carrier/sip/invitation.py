@@ -89,8 +89,8 @@ class Invitation:
         self._key = ""
         self._challenges = 0
         self._early_sdp = b""
-        self._dialog: Dialog | None = None
-        self._ack: Request | None = None
+        self._acks: dict[str, Request] = {}
+        self._is_settled = False
         self._given_up = False
 
     async def run(self) -> int:
@@ -111,7 +111,7 @@ class Invitation:
 
     def give_up(self) -> None:
         """Cancel it; a target that answers all the same is hung up on."""
-        if not self._given_up and self._dialog is None:
+        if not self._given_up and not self._acks:
             self._given_up = True
             self._endpoint.cancel(self._key)
 
@@ -161,18 +161,19 @@ class Invitation:
 
     def _accepted(self, response: Response) -> None:
         dialog = Dialog.of_caller(self._request, response)
-        if self._dialog is not None and dialog.remote_tag == self._dialog.remote_tag:
-            if self._ack is not None:  # our ACK was lost
-                self._endpoint.acknowledge(self._ack, self._inside(dialog, self._hop))
-            return
-        ack, hop = dialog.ack(self._request), self._inside(dialog, self._hop)
+        hop = self._inside(dialog, self._hop)
+        is_repeated = dialog.remote_tag in self._acks  # then our ACK was lost
+        ack = self._acks.setdefault(dialog.remote_tag, dialog.ack(self._request))
         self._endpoint.acknowledge(ack, hop)
-        if self._dialog is not None or self._given_up:
+        if is_repeated:
+            return
+        if not self._is_settled:
+            self._is_settled = True
+            self._endpoint.forget_in_time(self._key)
+        if len(self._acks) > 1 or self._given_up:
             # Another branch behind a forking proxy, or an answer that crossed our CANCEL (section 9.1).
             self._endpoint.request(dialog.request("BYE"), hop, lambda _: None)
             return
-        self._dialog, self._ack = dialog, ack
-        self._endpoint.forget_in_time(self._key)
         accepted = Accepted(dialog, response.body or self._early_sdp, hop, self._hop.host)
         self._finish(200 if self._take(accepted) else 488)
 

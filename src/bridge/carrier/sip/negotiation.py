@@ -38,16 +38,16 @@ class Negotiation:
     def offer(self) -> bytes:
         """Describe what we can do."""
         self._version += 1
-        keys: tuple[Crypto, ...] = ()
-        if self._security == "required":
+        secure = self._security == "required" or self.key is not None  # what was agreed on stays so
+        if secure:
             self.key = self.key or sdp.new_crypto(1)
-            keys = (self.key,)
+        keys = () if self.key is None else (self.key,)
         self._offered = sdp.offer(
             host=self._host,
             port=self._port,
             session_id=self._session_id,
             version=self._version,
-            secure=self._security == "required",
+            secure=secure,
             keys=keys,
         )
         return self._offered

@@ -24,7 +24,7 @@ async def find_hop(uri: URI, *, default_transport: str = "udp") -> Hop:
     hop = literal_hop(uri, default_transport=default_transport)
     if hop is None:
         named = _hop(uri, default_transport)
-        hop = replace(named, host=await _look_up(named.host, named.port))
+        hop = replace(named, host=await _look_up(named.host, named.port), name=named.host)
     return hop
 
 
@@ -51,14 +51,16 @@ def _hop(uri: URI, default_transport: str) -> Hop:
     if transport not in {"udp", "tcp", "tls"}:
         raise SipUnreachable(f"transport={transport[:20]} is not spoken here: use udp, tcp or tls")
     port = uri.port or (5061 if transport == "tls" else 5060)
+    if not 0 < port < 65_536:
+        raise SipUnreachable(f"{port} is no port")
     return Hop(transport, uri.host.strip("[]"), port)  # type: ignore[arg-type]
 
 
 async def _look_up(host: str, port: int) -> str:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except OSError as error:
-        raise SipUnreachable(f"{host}: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # the latter for what can be no name
+        raise SipUnreachable(f"{host[:80]}: {getattr(error, 'strerror', None) or 'no such name'}") from error
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)  # IPv4 first: that is what phones here have
     address: str = found[0][4][0]  # type: ignore[assignment]
     return address

@@ -15,7 +15,7 @@ from bridge.carrier.sip.negotiation import Negotiation, Security
 from bridge.carrier.sip.next_hop import find_hop
 from bridge.carrier.sip.sip_call import SipCall
 from bridge.carrier.stream.playback import SILENCE
-from bridge.errors import SdpError, SipUnreachable
+from bridge.errors import CarrierRefused, MalformedSip, SdpError, SipUnreachable
 from bridge.sip.hop import Hop
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,11 @@ class OutgoingLeg:
             log.warning("a SIP phone cannot be called: %s", error)
             return Answer("unreachable", 404)
         host, _ = self._desk.endpoint.sockets.address_toward(hop)
-        media = await self._desk.open_media(host)
+        try:
+            media = await self._desk.open_media(host)
+        except (SipUnreachable, CarrierRefused) as error:
+            log.warning("a SIP phone cannot be called: %s", error)
+            return Answer("unreachable", 503)
         negotiation = Negotiation(host, media.local_port, self._security)
         contact = self._desk.endpoint.contact(target.invitee.caller.uri.user or "", hop)
         invitation = Invitation(
@@ -114,6 +118,9 @@ class OutgoingLeg:
             status = await invitation.run()
             is_kept = status == 200
             return Answer("answered" if is_kept else _RESULTS.get(status, "unreachable"), status)
+        except MalformedSip as error:  # something we were asked to send cannot stand in a message
+            log.warning("a SIP phone cannot be called: %s", error)
+            return Answer("unreachable", 400)
         finally:
             if not is_kept:
                 media.close()

@@ -63,35 +63,39 @@ class CallReception:
                 hop.host,
                 mask_number(invite.uri.user or ""),
             )
-            self._refuse(key, invite, 404)
+            self.switchboard.decided(key)
+            self.desk.endpoint.refuse(key, invite, 404)
             return
         self._spawn(self._take(key, invite, hop, route, caller))
 
     async def _take(self, key: str, invite: Request, hop: Hop, route: Route, caller: str) -> None:
-        endpoint = self.desk.endpoint
-        host, _ = endpoint.sockets.address_toward(hop)
+        """Run one call; whatever happens, its INVITE gets a final answer."""
+        status = 500  # a fault of ours, unless something better is known
+        leg = None
         try:
-            media = await self.desk.open_media(host)
-        except (SipUnreachable, CarrierRefused) as error:
-            log.warning("a call from %s cannot be taken: %s", hop.host, error)
-            self._refuse(key, invite, 503)
-            return
-        trunk = self._plan.trunk_at(hop.host)
-        security: Security = "required" if trunk is not None and trunk.secure_media else "optional"
-        leg = IncomingLeg(self.desk, key, invite, hop, media, Negotiation(host, media.local_port, security))
-        self.switchboard.rings(leg)
-        try:
+            leg = await self._leg(key, invite, hop)
+            self.switchboard.rings(leg)
             leg.ring()
             await self._exchange.receive(self._request(invite, hop, route, caller), leg)
         except SdpError as error:
             log.warning("a call from %s: its offer does not fit: %s", hop.host, error)
-            await leg.refused(error.status)
-        except CarrierRefused as error:
+            status = error.status
+        except (SipUnreachable, CarrierRefused) as error:
             log.warning("a call from %s cannot be taken: %s", hop.host, error)
-            await leg.refused(503)
+            status = 503
         finally:
-            self.switchboard.decided(leg)
-            await leg.refused(500)  # if nobody has decided, that is a fault of ours
+            self.switchboard.decided(key)
+            if leg is None:
+                self._refuse(key, invite, status)
+            else:
+                await leg.refused(status)  # if nobody has decided
+
+    async def _leg(self, key: str, invite: Request, hop: Hop) -> IncomingLeg:
+        host, _ = self.desk.endpoint.sockets.address_toward(hop)
+        media = await self.desk.open_media(host)
+        trunk = self._plan.trunk_at(hop.host)
+        security: Security = "required" if trunk is not None and trunk.secure_media else "optional"
+        return IncomingLeg(self.desk, key, invite, hop, media, Negotiation(host, media.local_port, security))
 
     def _request(self, invite: Request, hop: Hop, route: Route, caller: str) -> CallRequest:
         dialled, from_ = invite.uri, invite.from_address.uri

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -110,11 +110,11 @@ class SipService:
             finally:
                 self._group = None
                 for call in self._desk.live():
-                    call.hang_up()
+                    _unhindered(call.hang_up_now)
                 for task in own:
                     task.cancel()
                 for link in self._links:
-                    link.depart()
+                    _unhindered(link.depart)
 
     @property
     def live_calls(self) -> int:
@@ -156,13 +156,21 @@ class SipService:
             await self._clock.sleep_until_s(self._clock.now_s() + CHECK_EVERY_S)
             now_s = self._clock.now_s()
             for call in self._desk.live():
-                call.check(now_s)
+                _unhindered(call.check, now_s)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._group is None:
             work.close()
         else:
             self._group.create_task(_sheltered(work))
+
+
+def _unhindered(do: Callable[..., None], *arguments: object) -> None:
+    """Do it for one call; a fault of ours in it must not keep the others from theirs."""
+    try:
+        do(*arguments)
+    except Exception:
+        log.exception("a call could not be looked after")
 
 
 async def _sheltered(work: Coroutine[Any, Any, None]) -> None:

@@ -20,6 +20,8 @@ from bridge.sip.hop import Hop
 
 SILENT_AFTER_S: Final = 15.0
 """Without a packet for so long the peer is asked whether it is still there; a muted phone answers that."""
+ASK_EVERY_S: Final = 60.0
+"""A held call has no audio that could be missed: its peer is asked now and then."""
 
 _SIGNAL: Final = re.compile(r"signal\s*=\s*([0-9A-D*#])", re.IGNORECASE)
 
@@ -69,7 +71,10 @@ class SipCall:
         self._login: Final = login
         self._forget: Final = forget
         self._answer_due: str | None = None
+        self._is_offering = False
+        self._is_bye_due = False
         self._is_asking = False
+        self._asked_s: float | None = None
 
     def request(self, key: str, request: Request, hop: Hop) -> None:
         """Handle what the peer asks for inside the call."""
@@ -97,19 +102,31 @@ class SipCall:
 
     def acked(self, request: Request) -> None:
         """The peer has our 2xx; where we made the offer in it, its answer is in the ACK."""
-        if self._answer_due is not None:
-            self._endpoint.settled(self._answer_due)
-            self._answer_due = None
-        if request.body and not self.ended.is_set():
+        if self._answer_due is None:
+            return  # a copy
+        self._settle()
+        if self._is_offering and not self.ended.is_set():
+            self._is_offering = False
             try:
-                self.media.update(self._negotiation.take_answer(request.body), self._negotiation.key)
+                remote = self._negotiation.take_answer(request.body)
+                self.media.update(remote, self._negotiation.key, nat_host=self._hop.host)
             except SdpError as error:
                 log.warning("the answer in an ACK does not fit: %s", error)
                 self.hang_up()
 
-    def expect_ack(self, key: str) -> None:
-        """Our 2xx with this key is on its way."""
-        self._answer_due = key
+    def _settle(self) -> None:
+        """Our 2xx is repeated no more; a BYE that had to wait for that goes out."""
+        if self._answer_due is not None:
+            self._endpoint.settled(self._answer_due)
+            self._answer_due = None
+        if self._is_bye_due:
+            self._is_bye_due = False
+            self._send("BYE", lambda _: None)
+            self._forget(self)
+
+    def expect_ack(self, key: str, *, offering: bool = False) -> None:
+        """Our 2xx with this key is on its way; ``offering``: it holds our offer."""
+        self._answer_due, self._is_offering = key, offering
 
     def awaits(self, key: str) -> bool:
         """Whether this is the 2xx whose ACK is awaited."""
@@ -129,7 +146,7 @@ class SipCall:
         self.dialog.refresh(request)
         headers = [("Contact", str(self._contact)), ("Allow", ALLOW)]
         if request.method == "INVITE":
-            self.expect_ack(key)
+            self.expect_ack(key, offering=not request.body)
         self._endpoint.respond(key, request, 200, headers=headers, sdp=sdp)
 
     def _described(self, request: Request) -> bytes:
@@ -169,17 +186,36 @@ class SipCall:
         return True
 
     def hang_up(self) -> None:
-        """End it with a BYE; nothing more is waited for. Safe to call twice."""
-        if self.ended.is_set():
-            return
-        self._send("BYE", lambda _: None)
-        self._end(by_peer=False)
+        """
+        End it with a BYE; nothing more is waited for. Safe to call twice.
+
+        While our 200 is not acknowledged the BYE has to wait (RFC 3261 section 15): a phone that got it
+        before the 200 would refuse it and keep a call that nobody is in.
+        """
+        if self._answer_due is None or self.ended.is_set():
+            self.hang_up_now()
+        else:
+            self._is_bye_due = True
+            self.media.close()
+            self.ended.set()
+
+    def hang_up_now(self) -> None:
+        """The same, whatever the peer has acknowledged."""
+        if self._is_bye_due:
+            self._settle()
+        elif not self.ended.is_set():
+            self._send("BYE", lambda _: None)
+            self._end(by_peer=False)
 
     def check(self, now_s: float) -> None:
-        """Ask a peer that has sent no audio for long whether it is still there."""
-        if self.ended.is_set() or self._is_asking or self.media.is_silent_since_s(now_s) < SILENT_AFTER_S:
+        """Ask a peer that has sent no audio for long whether it is still there, a held one now and then."""
+        if self._asked_s is None:
+            self._asked_s = now_s
+        asked_ago_s = now_s - self._asked_s
+        is_quiet = self.media.is_silent_since_s(now_s) >= SILENT_AFTER_S and asked_ago_s >= SILENT_AFTER_S
+        if self.ended.is_set() or self._is_asking or not (is_quiet or asked_ago_s >= ASK_EVERY_S):
             return
-        self._is_asking = True
+        self._is_asking, self._asked_s = True, now_s
         self._send("OPTIONS", self._lives)
 
     def _lives(self, response: Response | None) -> None:
@@ -206,10 +242,14 @@ class SipCall:
 
     def unacked(self) -> None:
         """The peer never confirmed our 2xx (RFC 3261 section 13.3.1.4): the call is ended."""
-        self.hang_up()
+        self._answer_due = None
+        self.hang_up_now()
 
     def _end(self, *, by_peer: bool) -> None:
         self.by_peer = by_peer
         self.ended.set()
+        if self._answer_due is not None:
+            self._endpoint.settled(self._answer_due)
+            self._answer_due = None
         self.media.close()
         self._forget(self)

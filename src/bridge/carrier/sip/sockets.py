@@ -24,6 +24,7 @@ from bridge.sip.hop import Hop
 
 _MOST_FLOWS: Final = 1_000
 """Connections at once; the one that has been quiet longest gives way to a new one."""
+_MOST_FLOWS_OF_A_HOST: Final = 200
 _MOST_UNSENT_BYTES: Final = 256 * 1024
 """A peer that does not read loses its connection here."""
 _CONNECT_TIMEOUT_S: Final = 8.0
@@ -148,7 +149,9 @@ class Sockets:
         if hop.flow is not None and hop.flow in self._flows:
             return self._flows[hop.flow]
         for flow in self._flows.values():
-            if (flow.transport, flow.host, flow.port) == (hop.transport, hop.host, hop.port):
+            is_there = (flow.transport, flow.host, flow.port) == (hop.transport, hop.host, hop.port)
+            # What another name's certificate was checked for proves nothing about this one.
+            if is_there and flow.name in (hop.name or hop.host, ""):
                 return flow
         return None
 
@@ -159,9 +162,13 @@ class Sockets:
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 _, flow = await asyncio.get_running_loop().create_connection(
-                    lambda: Flow(self, hop.transport), hop.host, hop.port, ssl=tls
+                    lambda: Flow(self, hop.transport, hop.name or hop.host),
+                    hop.host,
+                    hop.port,
+                    ssl=tls,
+                    server_hostname=None if tls is None else hop.name or hop.host,
                 )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError, OverflowError) as error:
             log.warning("no %s connection to %s: %s", hop.transport, hop.host, str(error) or "timeout")
             del self._connecting[hop]
             self._lost(hop)
@@ -180,8 +187,10 @@ class Sockets:
 
     def opened(self, flow: Flow) -> int:
         """Number a new connection."""
-        if len(self._flows) >= _MOST_FLOWS:
-            quietest = min(self._flows.values(), key=lambda other: other.last_heard_s)
+        neighbours = [other for other in self._flows.values() if other.host == flow.host]
+        if len(neighbours) >= _MOST_FLOWS_OF_A_HOST or len(self._flows) >= _MOST_FLOWS:
+            # Of one host's own, so that nobody drives out the phones of others.
+            quietest = min(neighbours or self._flows.values(), key=lambda other: other.last_heard_s)
             quietest.close()
         number = next(self._numbers)
         self._flows[number] = flow
@@ -216,8 +225,9 @@ class _Udp(asyncio.DatagramProtocol):
 class Flow(asyncio.Protocol):
     """One TCP or TLS connection."""
 
-    def __init__(self, sockets: Sockets, transport: str) -> None:
+    def __init__(self, sockets: Sockets, transport: str, name: str = "") -> None:
         self.transport: Final = transport
+        self.name: Final = name
         self.number = 0
         self.host, self.port = "", 0
         self.last_heard_s = 0.0

@@ -54,7 +54,8 @@ class Switchboard:
         self._registrar: Final = registrar
         self._reception: Final = reception
         self._clock: Final = clock
-        self._ringing: dict[str, IncomingLeg] = {}
+        self._ringing: dict[str, IncomingLeg | None] = {}
+        self._given_up: set[str] = set()
 
     # Callee
 
@@ -80,17 +81,20 @@ class Switchboard:
             case "REGISTER":
                 self._register(key, request, hop)
             case "OPTIONS":
-                headers = [("Allow", ALLOW), ("Accept", "application/sdp")]
-                self._respond(key, request, 200, headers)
+                headers = (("Allow", ALLOW), ("Accept", "application/sdp"))
+                self.desk.endpoint.refuse(key, request, 200, headers)  # it is told once, and nothing is kept
             case "BYE" | "INFO" | "UPDATE" | "PRACK" | "CANCEL":
                 self._respond(key, request, 481)
             case _:
                 self._respond(key, request, 405, [("Allow", ALLOW)])
 
     def cancelled(self, key: str) -> None:
-        leg = self._ringing.get(key)
-        if leg is not None:
-            leg.cancelled()
+        if key in self._ringing:
+            leg = self._ringing[key]
+            if leg is not None:
+                leg.cancelled()
+            else:
+                self._given_up.add(key)
 
     def acked(self, request: Request) -> None:
         call = self.desk.find(request)
@@ -109,12 +113,15 @@ class Switchboard:
     # Calls that ring us
 
     def rings(self, leg: IncomingLeg) -> None:
-        """A caller waits: its CANCEL is to reach this leg."""
+        """A caller waits: its CANCEL is to reach this leg, also one that came before there was a leg."""
         self._ringing[leg.key] = leg
+        if leg.key in self._given_up:
+            leg.cancelled()
 
-    def decided(self, leg: IncomingLeg) -> None:
+    def decided(self, key: str) -> None:
         """It waits no more."""
-        self._ringing.pop(leg.key, None)
+        self._ringing.pop(key, None)
+        self._given_up.discard(key)
 
     def _invite(self, key: str, request: Request, hop: Hop) -> None:
         decision = self._gatekeeper.judge_call(request, hop, self._clock.now_s())
@@ -126,15 +133,16 @@ class Switchboard:
                 decision.status,
                 decision.reason,
             )
-            self._respond(key, request, decision.status, list(decision.headers))
+            self.desk.endpoint.refuse(key, request, decision.status, decision.headers)
             return
+        self._ringing[key] = None
         self._reception.invited(key, request, hop, decision.caller)
 
     def _register(self, key: str, request: Request, hop: Hop) -> None:
         now_s = self._clock.now_s()
         decision = self._gatekeeper.judge_registration(request, hop, now_s)
         if decision.status != 0:
-            self._respond(key, request, decision.status, list(decision.headers))
+            self.desk.endpoint.refuse(key, request, decision.status, decision.headers)
             return
         response = self._registrar.register(decision.caller, request, source=hop, now_s=now_s)
         self.desk.endpoint.send_response(key, response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Final
 
 from sipmessage import URI, Address, CSeq, Request, Response
@@ -69,6 +70,10 @@ class TrunkLink:
             except SipUnreachable as error:
                 self._failed(str(error))
                 wait_s = 0.0
+            except Exception as error:
+                log.exception("trunk %s: its answer made us fail", self.trunk.name)
+                self._failed(type(error).__name__)
+                wait_s = 0.0
             if wait_s:
                 back_off_s = _FIRST_BACK_OFF_S
             else:
@@ -84,7 +89,7 @@ class TrunkLink:
     async def _register(self, hop: Hop) -> float:
         response = await self._transact(self._build("REGISTER", hop), hop)
         if response is not None and response.code == 423:
-            self._expires_s = min(max(response.min_expires or EXPIRES_S, 60), 86_400)
+            self._expires_s = min(max(_min_expires_s(response), 60), 86_400)
             response = await self._transact(self._build("REGISTER", hop), hop)
         if response is None or response.code != 200:
             self._failed("no answer" if response is None else f"{response.code} {response.phrase}")
@@ -92,7 +97,7 @@ class TrunkLink:
         if self.state != "registered":
             log.info("trunk %s: registered", self.trunk.name)
         self.state, self.reason = "registered", ""
-        granted_s = _granted_s(response, self._expires_s)
+        granted_s = self._granted_s(response)
         return max(granted_s * 0.8, min(granted_s - 5.0, 30.0), 10.0)
 
     async def _ask(self, hop: Hop) -> float:
@@ -128,6 +133,18 @@ class TrunkLink:
             return response
         return await self._desk.endpoint.ask(again, hop)
 
+    def _granted_s(self, response: Response) -> float:
+        """How long the registrar keeps us: what it says of our own Contact, else of all (section 10.2.4)."""
+        ours = self._desk.endpoint.contact("", self._hop).uri if self._hop else None
+        granted: dict[bool, list[int]] = {True: [], False: []}
+        for contact in response.contact:
+            value = contact.parameters.get("expires") or ""
+            if re.fullmatch("[0-9]{1,8}", value):
+                is_ours = ours is not None and (contact.uri.host, contact.uri.port) == (ours.host, ours.port)
+                granted[is_ours].append(int(value))
+        own = granted[True] or granted[False]
+        return float(min(own) if own else response.expires or self._expires_s)
+
     def _failed(self, reason: str) -> None:
         if (self.state, self.reason) != ("failed", reason):
             log.warning("trunk %s: %s", self.trunk.name, reason)
@@ -148,10 +165,6 @@ def trunk_login(trunk: Trunk) -> Login | None:
     return Login(trunk.username, trunk.password.get_secret_value())
 
 
-def _granted_s(response: Response, asked_s: int) -> float:
-    """How long the registrar keeps us: our Contact's ``expires``, else the header (section 10.2.4)."""
-    for contact in response.contact:
-        value = contact.parameters.get("expires")
-        if value is not None and value.isdigit():
-            return float(value)
-    return float(response.expires or asked_s)
+def _min_expires_s(response: Response) -> int:
+    value = response.headers.get("Min-Expires") or ""
+    return int(value) if re.fullmatch("[0-9]{1,8}", value) else EXPIRES_S
