@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sipmessage import URI, Address, Parameters
@@ -12,7 +13,7 @@ from bridge.carrier.call.call import CarrierCall
 from bridge.carrier.call.request import CallRequest
 from bridge.carrier.phone.leg import Leg
 from bridge.carrier.sip.desk import Desk
-from bridge.carrier.sip.invitation import Invitee
+from bridge.carrier.sip.invitation import Accepted, Invitee
 from bridge.carrier.sip.login import Login
 from bridge.carrier.sip.negotiation import Security
 from bridge.carrier.sip.outgoing_leg import OutgoingLeg, Target
@@ -72,7 +73,7 @@ class Dialler:
             for binding in bindings
         ]
         security: Security = "required" if address is not None and address.is_secure else "off"
-        return OutgoingLeg(self._desk, targets, security)
+        return OutgoingLeg(self._desk, targets, security, on_answer=_note(call))
 
     def find_elsewhere(self, call: CarrierCall) -> Leg | None:
         """A leg to a number by a trunk, or to a SIP address of somebody else; ``None`` if there is no way."""
@@ -84,7 +85,8 @@ class Dialler:
         if address is None:
             return None
         invitee = self._invitee(call, address.uri, self._domain, _login(request))
-        return OutgoingLeg(self._desk, [Target(invitee)], "required" if address.is_secure else "off")
+        security: Security = "required" if address.is_secure else "off"
+        return OutgoingLeg(self._desk, [Target(invitee)], security, on_answer=_note(call))
 
     def _by_trunk(self, call: CarrierCall, trunk: Trunk) -> Leg:
         caller = trunk.shown(shown_from(call))
@@ -93,7 +95,8 @@ class Dialler:
         uri = trunk_uri(trunk, call.request.to)
         host = trunk.host if trunk.username else self._domain
         invitee = self._invitee(call, uri, host, trunk_login(trunk), caller=caller)
-        return OutgoingLeg(self._desk, [Target(invitee)], "required" if trunk.secure_media else "off")
+        security: Security = "required" if trunk.secure_media else "off"
+        return OutgoingLeg(self._desk, [Target(invitee)], security, on_answer=_note(call))
 
     def _invitee(
         self,
@@ -116,6 +119,17 @@ class Dialler:
             *call.request.sip_headers,
         )
         return Invitee(uri, from_, side.call_id if side else new_call_id(), headers, login)
+
+
+def _note(call: CarrierCall) -> Callable[[Accepted], None]:
+    """Have the webhooks tell who answered: ``SipSourceIp`` and the ``SipHeader_`` of the 200."""
+
+    def note(accepted: Accepted) -> None:
+        if call.request.sip is not None:
+            side = replace(call.request.sip, source_ip=accepted.source_host, headers=accepted.headers)
+            call.request = replace(call.request, sip=side)
+
+    return note
 
 
 def read_address(address: str) -> SipAddress | None:

@@ -10,6 +10,7 @@ from typing import Final
 from sipmessage import URI, Address, CSeq, Request, Response
 
 from bridge.carrier.sip.endpoint import ALLOW, Endpoint
+from bridge.carrier.sip.handed_on import own_headers
 from bridge.carrier.sip.login import Login
 from bridge.sip.dialog import MAX_FORWARDS, Dialog
 from bridge.sip.hop import Hop
@@ -39,6 +40,7 @@ class Accepted:
         sdp: Its SDP; empty if it sent none.
         hop: Where requests inside the dialog go.
         source_host: Whom the INVITE was sent to.
+        headers: Its own ones, for the application.
 
     """
 
@@ -46,6 +48,7 @@ class Accepted:
     sdp: bytes
     hop: Hop
     source_host: str
+    headers: tuple[tuple[str, str], ...]
 
 
 class Invitation:
@@ -174,7 +177,8 @@ class Invitation:
             # Another branch behind a forking proxy, or an answer that crossed our CANCEL (section 9.1).
             self._endpoint.request(dialog.request("BYE"), hop, lambda _: None)
             return
-        accepted = Accepted(dialog, response.body or self._early_sdp, hop, self._hop.host)
+        sdp = response.body or self._early_sdp
+        accepted = Accepted(dialog, sdp, hop, self._hop.host, own_headers(response))
         self._finish(200 if self._take(accepted) else 488)
 
     def _finish(self, result: int) -> None:

@@ -49,10 +49,19 @@ class OutgoingLeg:
         desk: The SIP port.
         targets: Where to ring, all at once; the first to answer is it.
         security: Encryption of the audio.
+        on_answer: Told what the phone that answered has said.
 
     """
 
-    def __init__(self, desk: Desk, targets: Sequence[Target], security: Security = "off") -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        targets: Sequence[Target],
+        security: Security = "off",
+        *,
+        on_answer: Callable[[Accepted], None] = lambda _: None,
+    ) -> None:
+        self._on_answer: Final = on_answer
         self._desk: Final = desk
         self._targets: Final = targets
         self._security: Final[Security] = security
@@ -144,6 +153,7 @@ class OutgoingLeg:
             call.hang_up()
             return False
         self._call = call
+        self._on_answer(accepted)
         return True
 
     def speak(self) -> bytes:

@@ -11,6 +11,7 @@ from bridge.carrier.call.call import CarrierCall
 from bridge.carrier.call.incoming import IncomingLeg as CallerLeg
 from bridge.carrier.call.request import CallRequest, SipSide
 from bridge.carrier.sip.desk import Desk
+from bridge.carrier.sip.handed_on import own_headers
 from bridge.carrier.sip.incoming_leg import IncomingLeg
 from bridge.carrier.sip.negotiation import Negotiation, Security
 from bridge.carrier.sip.plan import Plan, Route, document_of
@@ -21,10 +22,6 @@ from bridge.errors import CarrierRefused, SdpError, SipUnreachable
 from bridge.masking import mask_number
 from bridge.sip.hop import Hop
 from bridge.sip.message import new_tag
-
-MAX_HEADERS: Final = 20
-"""How many of a caller's own headers reach the webhook."""
-_MAX_HEADER_CHARACTERS: Final = 1024
 
 log = logging.getLogger(__name__)
 
@@ -112,16 +109,6 @@ class CallReception:
 
     def _refuse(self, key: str, invite: Request, status: int) -> None:
         self.desk.endpoint.respond(key, invite, status, to_tag=new_tag())
-
-
-def own_headers(message: Request) -> tuple[tuple[str, str], ...]:
-    """The headers Twilio hands on: those that begin with ``X-``, and ``User-to-User``."""
-    found = [
-        (name, message.headers.getlist(name)[0][:_MAX_HEADER_CHARACTERS])
-        for name in message.headers.keys()  # noqa: SIM118  (not a mapping)
-        if name.lower().startswith("x-") or name.lower() == "user-to-user"
-    ]
-    return tuple(found[:MAX_HEADERS])
 
 
 def _address(user: str, host: str, *, as_number: bool) -> str:

@@ -78,7 +78,7 @@ class SipCall:
 
     def request(self, key: str, request: Request, hop: Hop) -> None:
         """Handle what the peer asks for inside the call."""
-        if self.ended.is_set():
+        if self.ended.is_set() and not (self._is_bye_due and request.method == "BYE"):
             self._endpoint.respond(key, request, 481)
         elif not self.dialog.accepts(request):
             self._endpoint.respond(key, request, 500, phrase="Out of order", headers=[("Retry-After", "1")])
@@ -90,6 +90,7 @@ class SipCall:
         match request.method:
             case "BYE":
                 self._endpoint.respond(key, request, 200)
+                self._is_bye_due = False
                 self._end(by_peer=True)
             case "INVITE" | "UPDATE":
                 self._change(key, request)
