@@ -2,7 +2,7 @@
 #
 #   make run          the server and a local carrier, and what to try next (ARGS="--sink my.py:mine" …)
 #   make test         every test that needs no foreign program
-#   make test-peers   the tests with real peers: wscat, sox, ffmpeg, hadolint
+#   make test-peers   the tests with real peers: baresip, Linphone, sipp, Kamailio, wscat, sox, ffmpeg, hadolint …
 #   make check        formatting, lint, types
 #   make bench        the benchmarks
 #   make docs         the reference pages that are written from the source
@@ -67,7 +67,7 @@ $(VENV)/.made:
 
 $(VENV)/.runs: pyproject.toml | $(VENV)/.made
 	@echo "Installing bridge and what it needs into $(VENV) (once, less than a minute on most lines) …"
-	$(PIP) install -e ".[sip]"
+	@$(PIP) install --only-binary=pylibsrtp -e ".[sip]" || { echo "No SIP phones here: pylibsrtp has no wheel for this machine." >&2; $(PIP) install -e .; }
 	@touch $@
 
 $(VENV)/.tests: pyproject.toml | $(VENV)/.made
