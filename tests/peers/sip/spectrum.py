@@ -59,8 +59,9 @@ def _judge(samples: NDArray[np.float64], rate_hz: int) -> Sound:
     level = float(np.sqrt(np.mean(samples**2)))
     if not level:
         return Sound(0.0, 0.0, -120.0)
-    energy = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
-    peak = int(energy.argmax())
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    energy: NDArray[np.float64] = np.asarray(spectrum**2, dtype=np.float64)
+    peak = int(np.argmax(energy))
     near = energy[max(0, peak - _NEIGHBOURS) : peak + _NEIGHBOURS + 1].sum()
     return Sound(peak * rate_hz / len(samples), float(near / energy.sum()), float(20 * np.log10(level)))
 
