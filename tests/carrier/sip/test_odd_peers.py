@@ -182,3 +182,27 @@ async def test_an_odd_answer_of_a_registrar_ends_nothing(
     assert (link.state, running.done()) == (state, False)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("held", "is_asked"), [("sendrecv", False), ("sendonly", True)])
+async def test_only_a_phone_that_cannot_be_heard_is_asked_whether_it_is_there(
+    held: str, *, is_asked: bool
+) -> None:
+    async with site_and_peer() as (site, peer):
+        peer.sends("INVITE", body=SDP)
+        leg = await site.desk.next_call()
+        await leg.answered()
+        tag = to_tag_of(await peer.hears("200"))
+        peer.sends("ACK", to_tag=tag)
+        peer.sends("INVITE", number=2, to_tag=tag, body=f"{SDP}a={held}\r\n")
+        await until(lambda: any("CSeq: 2 INVITE" in message for message in peer.heard))
+        peer.sends("ACK", number=2, to_tag=tag)
+        (call,) = site.service._desk.live()
+        now_s = asyncio.get_running_loop().time()
+        call.check(now_s)
+        leg.digits()
+        call.check(now_s + 14)
+        assert peer.requests() == []
+        if is_asked:
+            call.check(now_s + 61)
+            await until(lambda: "OPTIONS" in peer.requests())

@@ -71,6 +71,7 @@ class SipCall:
         self._login: Final = login
         self._forget: Final = forget
         self._answer_due: str | None = None
+        self._is_held = False
         self._is_offering = False
         self._is_bye_due = False
         self._is_asking = False
@@ -154,6 +155,7 @@ class SipCall:
         if request.body:
             sdp, remote = self._negotiation.answer(request.body)
             self.media.update(remote, self._negotiation.key)
+            self._is_held = remote.direction != "sendrecv"
             return sdp
         return self._negotiation.offer() if request.method == "INVITE" else b""
 
@@ -212,9 +214,11 @@ class SipCall:
         """Ask a peer that has sent no audio for long whether it is still there, a held one now and then."""
         if self._asked_s is None:
             self._asked_s = now_s
-        asked_ago_s = now_s - self._asked_s
-        is_quiet = self.media.is_silent_since_s(now_s) >= SILENT_AFTER_S and asked_ago_s >= SILENT_AFTER_S
-        if self.ended.is_set() or self._is_asking or not (is_quiet or asked_ago_s >= ASK_EVERY_S):
+        if self.ended.is_set() or self._is_asking:
+            return
+        # Whoever talks is there; some simple peers end a call in which they are asked.
+        is_quiet = self._is_held or self.media.is_silent_since_s(now_s) >= SILENT_AFTER_S
+        if not is_quiet or now_s - self._asked_s < (ASK_EVERY_S if self._is_held else SILENT_AFTER_S):
             return
         self._is_asking, self._asked_s = True, now_s
         self._send("OPTIONS", self._lives)
