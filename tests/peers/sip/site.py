@@ -235,6 +235,14 @@ class Site:
         """How many file descriptors the carrier holds."""
         return psutil.Process(self.carrier.process.pid).num_fds()
 
+    def carrier_threads(self) -> int:
+        """How many threads the carrier has."""
+        return int(psutil.Process(self.carrier.process.pid).num_threads())
+
+    def carrier_mb(self) -> float:
+        """How much memory the carrier takes."""
+        return float(psutil.Process(self.carrier.process.pid).memory_info().rss) / 1e6
+
     def assert_unharmed(self) -> None:
         """Both processes live, and neither logged a fault of its own or was blocked."""
         for one in (self.carrier, self.server):

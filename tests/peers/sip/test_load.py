@@ -42,18 +42,20 @@ async def test_many_calls_at_once_with_audio(tmp_path: Path) -> None:
 
 
 async def test_calls_in_a_row_leave_nothing_behind(tmp_path: Path) -> None:
-    count = 100 if LONG else 30
+    count, talk_ms = (100, 12_000) if LONG else (30, 500)  # the long ones are all up at once
     async with Site.running(tmp_path, Plan(sinks=QUIET)) as site:
         warm = Traffic("uac", site.address, "hello", talk_ms=100)
         async with Sipp.running(tmp_path, warm) as sipp:
             await sipp.succeeds()
         await site.idle()
-        before = site.carrier_files()
-        traffic = Traffic("uac", site.address, "hello", calls=count, per_s=10, talk_ms=500, within_s=60)
+        before, threads, before_mb = site.carrier_files(), site.carrier_threads(), site.carrier_mb()
+        traffic = Traffic("uac", site.address, "hello", calls=count, per_s=10, talk_ms=talk_ms, within_s=60)
         async with Sipp.running(tmp_path, traffic) as sipp:
             await sipp.succeeds()
         await site.idle()
         assert site.carrier_files() <= before + 3
+        assert site.carrier_threads() <= threads + 1
+        assert site.carrier_mb() <= before_mb + 20
         site.assert_unharmed()
 
 
