@@ -15,7 +15,6 @@ from bridge.clock import Clock
 from bridge.masking import mask_number
 from bridge.sip.dialog import address_tag
 from bridge.sip.hop import Hop
-from bridge.sip.message import new_tag
 from bridge.sip.registrar import Registrar
 
 log = logging.getLogger(__name__)
@@ -150,4 +149,5 @@ class Switchboard:
     def _respond(
         self, key: str, request: Request, code: int, headers: list[tuple[str, str]] | None = None
     ) -> None:
-        self.desk.endpoint.respond(key, request, code, to_tag=new_tag(), headers=headers or [])
+        # Whoever is refused here belongs to no call: nothing is kept of him (RFC 3261 section 26.3.2.4).
+        self.desk.endpoint.refuse(key, request, code, headers or ())
