@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 
 import pytest
 
 if sys.platform == "win32":
-    pytest.skip("Windows has no such limits", allow_module_level=True)
+    pytest.skip("Windows has no such limits, nor the module that sets them", allow_module_level=True)
+
+import resource
 
 LIMITS = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (256, {hard}))"
 RAISE = "from bridge.cli.process import raise_file_limit; raise_file_limit()"

@@ -13,17 +13,12 @@ from typing import Any
 
 import pytest
 
-from bridge.mediastream import messages as wire
-from bridge.mediastream.server_side import ServerStream
-from bridge.mediastream.twilio_side import TwilioStream
-from bridge.session.facts import CallFacts, SessionOptions
+from bridge.session.facts import SessionOptions
 from bridge.session.session import Session
 from bridge.testing import ManualClock, RecordingSocket, settle
-from bridge.ticker import Ticker
-from bridge.web.intake import Intake
+from tests.web.intake_stage import IntakeStage
 
 FRAMES = 500
-START = wire.StartBody("AC" + "0" * 32, "CA" + "1" * 32, "MZ" + "2" * 32)
 
 
 class QuietSocket(RecordingSocket):
@@ -41,33 +36,11 @@ class SteppedClock(ManualClock):
         self._now_s += 0.02
 
 
-class Stage:
-    """A session as the media route makes it."""
+class Stage(IntakeStage[SteppedClock]):
+    """An open stream whose frames are counted."""
 
     def __init__(self) -> None:
-        self.clock = SteppedClock()
-        self.socket = QuietSocket()
-        self.twilio = TwilioStream(START)
-        self.sessions: list[Session] = []
-        self.intake = Intake(self.socket, self._admit)
-        for message in self.twilio.open():
-            self.intake.text(message.decode())
-
-    def _admit(self, start: wire.StartBody, stream: ServerStream) -> Session:
-        async def hang_up(_sid: str) -> bool:
-            return False
-
-        session = Session(
-            CallFacts(start.callSid),
-            stream=stream,
-            socket=self.socket,
-            clock=self.clock,
-            ticker=Ticker(self.clock),
-            options=SessionOptions(),
-            hang_up=hang_up,
-        )
-        self.sessions.append(session)
-        return session
+        super().__init__(SteppedClock(), QuietSocket(), SessionOptions())
 
     def calls_per_frame(self) -> float:
         """How many functions one frame calls, on the average."""
@@ -109,7 +82,7 @@ async def test_a_frame_calls_few_functions(
     feature: Callable[[Session], Awaitable[object]], most: float
 ) -> None:
     stage = Stage()
-    (session,) = stage.sessions
+    session = stage.session
     async with asyncio.TaskGroup() as group:
         group.create_task(session.run([]))
         await settle()

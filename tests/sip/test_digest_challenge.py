@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import shutil
 import subprocess
 import threading
 import urllib.request
@@ -17,6 +16,7 @@ import pytest
 
 from bridge.sip.digest import Challenger, Credentials, Verdict, ha1
 from bridge.sip.digest_value import read_digest, spell_digest
+from tests.peers.program import program
 
 REALM: Final = "localhost"
 URI: Final = "sip:+12025550123@localhost"
@@ -280,11 +280,20 @@ def test_the_standard_library_logs_in_each_time_with_the_next_count(password: st
 
 
 @pytest.mark.peers
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize(("password", "status"), [("wonderland", "200"), ("x", "401")])
 def test_curl_logs_in(password: str, status: str) -> None:
     with guarded() as url:
-        command = ["curl", "--noproxy", "*", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--digest"]
+        command = [
+            program("curl"),
+            "--noproxy",
+            "*",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--digest",
+        ]
         done = subprocess.run(
             [*command, "-u", f"alice:{password}", url], capture_output=True, text=True, check=True
         )

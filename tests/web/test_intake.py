@@ -8,47 +8,18 @@ import pytest
 
 from bridge.calls.event import DigitPressed, StreamEnded, StreamStarted
 from bridge.calls.record import StreamCounters
-from bridge.mediastream import messages as wire
-from bridge.mediastream.server_side import ServerStream
 from bridge.mediastream.twilio_side import TwilioStream
-from bridge.session.facts import CallFacts, SessionOptions
-from bridge.session.session import Session
+from bridge.session.facts import SessionOptions
 from bridge.testing import ManualClock, RecordingSocket
-from bridge.ticker import Ticker
-from bridge.web.intake import Intake
-
-START = wire.StartBody("AC" + "0" * 32, "CA" + "1" * 32, "MZ" + "2" * 32)
+from tests.web.intake_stage import START, IntakeStage
 
 
-class Room:
-    """One media socket's intake, and who listens."""
+class Room(IntakeStage[ManualClock]):
+    """One media socket's intake, and how its peer spells what it says."""
 
     def __init__(self, spelling: Callable[[str], str] = str) -> None:
-        self.clock = ManualClock()
-        self.socket = RecordingSocket()
-        self.twilio = TwilioStream(START)
-        self.sessions: list[Session] = []
-        self.intake = Intake(self.socket, self._admit)
+        super().__init__(ManualClock(), RecordingSocket(), SessionOptions(preroll_ms=0))
         self._spelling = spelling
-        for message in self.twilio.open():
-            self.intake.text(message.decode())
-        (self.session,) = self.sessions
-
-    def _admit(self, start: wire.StartBody, stream: ServerStream) -> Session:
-        async def hang_up(_sid: str) -> bool:
-            return False
-
-        session = Session(
-            CallFacts(start.callSid),
-            stream=stream,
-            socket=self.socket,
-            clock=self.clock,
-            ticker=Ticker(self.clock),
-            options=SessionOptions(preroll_ms=0),
-            hang_up=hang_up,
-        )
-        self.sessions.append(session)
-        return session
 
     def frame(self, number: int) -> str:
         return self.twilio.media(bytes([number % 255]) * 160, 100 + 20 * number).decode()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import os
 import sys
 from pathlib import Path
 
@@ -11,9 +11,7 @@ from bridge.audio.g711 import decode_ulaw
 from bridge.audio.level import level_dbfs
 from bridge.carrier.phone import voice as voice_module
 from bridge.carrier.phone.voice import MAX_CHARACTERS, Voice, espeak_voice
-
-ESPEAK = shutil.which("espeak-ng")
-with_espeak = pytest.mark.skipif(ESPEAK is None, reason="espeak-ng is not installed")
+from tests.peers.program import program
 
 PROGRAM = """#!{python}
 import io, os, sys, wave
@@ -46,44 +44,44 @@ class Program:
 
 
 async def test_the_text_goes_in_by_standard_input_and_never_on_the_command_line(tmp_path: Path) -> None:
-    program = Program(tmp_path, SPEAKS.format(samples=800))
-    payload = await Voice(str(program.path)).say("--version; rm -rf ~\x00 ü", voice="man", language="de-DE")
+    fake = Program(tmp_path, SPEAKS.format(samples=800))
+    payload = await Voice(str(fake.path)).say("--version; rm -rf ~\x00 ü", voice="man", language="de-DE")
     assert payload is not None
     assert len(payload) == 800
-    [(arguments, text)] = program.asked
+    [(arguments, text)] = fake.asked
     assert text.decode() == "--version; rm -rf ~  ü"
     assert arguments == ["-b", "1", "-v", "de+m3", "--stdin", "--stdout"]
 
 
 async def test_what_was_said_once_is_remembered_by_text_and_voice(tmp_path: Path) -> None:
-    program = Program(tmp_path, SPEAKS.format(samples=800))
-    voice = Voice(str(program.path))
+    fake = Program(tmp_path, SPEAKS.format(samples=800))
+    voice = Voice(str(fake.path))
     first = await voice.say("hello")
     assert await voice.say("hello") == first
-    assert len(program.asked) == 1
+    assert len(fake.asked) == 1
     await voice.say("hello", language="fr-FR")
-    assert len(program.asked) == 2
+    assert len(fake.asked) == 2
 
 
 async def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voice_module, "MAX_CACHED_BYTES", 2000)
-    program = Program(tmp_path, SPEAKS.format(samples=800))
-    voice = Voice(str(program.path))
+    fake = Program(tmp_path, SPEAKS.format(samples=800))
+    voice = Voice(str(fake.path))
     for text in ("one", "two", "three", "three", "one"):
         await voice.say(text)
-    said = [text for _, text in program.asked]
+    said = [text for _, text in fake.asked]
     assert said == [b"one", b"two", b"three", b"one"]
 
 
 @pytest.mark.parametrize(
-    "body", ["sys.exit(1)", "sys.stdout.write('no WAV file')", "import time; time.sleep(60)"]
+    "body", ["sys.exit(1)", "sys.stdout.write('no WAV file')", "import signal; signal.pause()"]
 )
 async def test_a_program_that_fails_is_logged_and_nothing_is_said(
     tmp_path: Path, body: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(voice_module, "_WITHIN_S", 1.0)
-    program = Program(tmp_path, body)
-    assert await Voice(str(program.path)).say("a secret") is None
+    fake = Program(tmp_path, body)
+    assert await Voice(str(fake.path)).say("a secret") is None
     assert "espeak-ng" in caplog.text
     assert "secret" not in caplog.text
 
@@ -94,21 +92,22 @@ async def test_a_program_that_is_gone_is_logged_as_well(caplog: pytest.LogCaptur
 
 
 async def test_long_texts_are_cut_and_empty_ones_not_asked_for(tmp_path: Path) -> None:
-    program = Program(tmp_path, SPEAKS.format(samples=80))
-    voice = Voice(str(program.path))
+    fake = Program(tmp_path, SPEAKS.format(samples=80))
+    voice = Voice(str(fake.path))
     assert await voice.say(" \n") == b""
     await voice.say("x" * (MAX_CHARACTERS + 1))
-    [(_, text)] = program.asked
+    [(_, text)] = fake.asked
     assert len(text) == MAX_CHARACTERS
 
 
 async def test_who_stops_waiting_leaves_no_program_behind(tmp_path: Path) -> None:
-    program = Program(tmp_path, "import time; time.sleep(60)")
-    voice = Voice(str(program.path))
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    stuck = Program(tmp_path, f"open({str(begun)!r}, 'w').close(); import signal; signal.pause()")
+    voice = Voice(str(stuck.path))
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         saying = group.create_task(voice.say("hello"))
-        while not (tmp_path / "log").exists():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(begun.read_bytes)  # returns once the program has opened and closed it
         saying.cancel()
     assert voice._turns._value == 2
 
@@ -139,10 +138,9 @@ def test_only_languages_the_program_named_reach_the_command_line(
     assert espeak_voice(voice, language, KNOWN) == expected
 
 
-@with_espeak
+@pytest.mark.peers
 async def test_espeak_ng_speaks_at_telephone_level() -> None:
-    voice = Voice.installed()
-    assert voice is not None
+    voice = Voice(program("espeak-ng"))
     payload = await voice.say("One moment please, your call is being connected.")
     assert payload is not None
     assert 8000 < len(payload) < 6 * 8000
@@ -152,10 +150,9 @@ async def test_espeak_ng_speaks_at_telephone_level() -> None:
     assert len(longer) > len(payload)
 
 
-@with_espeak
+@pytest.mark.peers
 async def test_espeak_ng_knows_the_languages_and_voices_we_name() -> None:
-    voice = Voice.installed()
-    assert voice is not None
+    voice = Voice(program("espeak-ng"))
     default = await voice.say("Guten Tag")
     spoken = {await voice.say("Guten Tag", voice=name, language="de-DE") for name in ("", "man", "woman")}
     assert len(spoken) == 3

@@ -16,6 +16,7 @@ from bridge.carrier.sip.plan import Plan, Route
 from bridge.carrier.sip.service import SipOptions, SipService
 from bridge.clock import SystemClock
 from bridge.sip.timing import Timing
+from bridge.ticker import Ticker
 
 ANYBODY = Route(pattern="*", url="http://127.0.0.1/voice")
 QUICK = Timing(t1_s=0.05, t2_s=0.2, t4_s=0.25)
@@ -123,16 +124,32 @@ async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None
 
 
 async def talk(here: Leg, there: Leg, frames: int) -> tuple[list[int], list[int], str]:
-    """Let both speak in frames of 20 ms; give what each heard, by first byte, and ``there`` its digits."""
+    """
+    Let both speak in frames of 20 ms, on the schedule the carrier's lines have.
+
+    Gives what each heard, by first byte, and the digits ``there`` got.
+    """
     heard_here: list[int] = []
     heard_there: list[int] = []
-    digits = ""
-    for number in range(frames):
+    digits: list[str] = []
+    over = asyncio.Event()
+
+    def tick() -> None:
+        number = len(heard_here)
         here.digits()
-        digits += there.digits()
+        digits.append(there.digits())
         heard_here.append(here.speak()[0])
         heard_there.append(there.speak()[0])
         here.hear(bytes([number % 100]) * 160)
         there.hear(bytes([100 + number % 100]) * 160)
-        await asyncio.sleep(0.02)
-    return heard_here, heard_there, digits
+        if len(heard_here) == frames:
+            over.set()
+
+    ticker = Ticker(SystemClock())
+    leave = ticker.add(tick)
+    async with asyncio.TaskGroup() as group:
+        ticking = group.create_task(ticker.run())
+        await over.wait()
+        leave()
+        ticking.cancel()
+    return heard_here, heard_there, "".join(digits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,7 +14,7 @@ from bridge.carrier.sip.trunk_link import TrunkLink
 from bridge.sip.message import encode, response_to
 from bridge.sip.parsing import parse
 from bridge.testing import ManualClock, settle
-from tests.carrier.sip.sip_stage import ANYBODY, Site, until
+from tests.carrier.sip.sip_stage import ANYBODY, Site
 
 PHONE = Phone.model_validate({"user": "alice", "password": "very-secret"})
 SDP = (
@@ -28,6 +28,7 @@ class Peer(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self._news = asyncio.Event()
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -35,6 +36,7 @@ class Peer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         self.heard.append(data.decode())
+        self._news.set()
 
     def sends(
         self, method: str, *, user: str = "bob", to_tag: str = "", number: int = 1, body: str = ""
@@ -59,8 +61,15 @@ class Peer(asyncio.DatagramProtocol):
     def requests(self) -> list[str]:
         return [message.split()[0] for message in self.heard if not message.startswith("SIP/2.0")]
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Look again after every message."""
+        async with asyncio.timeout(5):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
     async def hears(self, status: str) -> str:
-        await until(lambda: status in self.statuses())
+        await self.until(lambda: status in self.statuses())
         return next(message for message in self.heard if message.startswith(f"SIP/2.0 {status}"))
 
 
@@ -91,10 +100,10 @@ async def test_a_bye_waits_until_the_phone_has_acknowledged_its_200() -> None:
         await leg.answered()
         tag = to_tag_of(await peer.hears("200"))
         await leg.hang_up()
-        await until(lambda: peer.statuses().count("200") > 1)  # no ACK: it is repeated
+        await peer.until(lambda: peer.statuses().count("200") > 1)  # no ACK: it is repeated
         assert peer.requests() == []
         peer.sends("ACK", to_tag=tag)
-        await until(lambda: "BYE" in peer.requests())
+        await peer.until(lambda: "BYE" in peer.requests())
         assert site.service.live_calls == 0
 
 
@@ -104,7 +113,7 @@ async def test_a_phone_that_never_acknowledges_is_hung_up_on() -> None:
         leg = await site.desk.next_call()
         await leg.answered()
         await asyncio.wait_for(leg.hung_up(), 6)
-        await until(lambda: "BYE" in peer.requests())
+        await peer.until(lambda: "BYE" in peer.requests())
 
 
 async def test_an_offer_nobody_can_take_is_refused_and_its_port_is_free_again() -> None:
@@ -127,7 +136,7 @@ async def test_a_stranger_who_is_refused_leaves_nothing_behind() -> None:
     async with site_and_peer(Plan(phones=[PHONE], routes=[ANYBODY])) as (site, peer):
         for number in range(1, 21):
             peer.sends("INVITE", number=number, body=SDP)
-        await until(lambda: peer.statuses().count("407") == 20)
+        await peer.until(lambda: peer.statuses().count("407") == 20)
         assert site.service.live_transactions == 0
         assert site.desk.requests == []
 
@@ -195,7 +204,7 @@ async def test_only_a_phone_that_cannot_be_heard_is_asked_whether_it_is_there(
         tag = to_tag_of(await peer.hears("200"))
         peer.sends("ACK", to_tag=tag)
         peer.sends("INVITE", number=2, to_tag=tag, body=f"{SDP}a={held}\r\n")
-        await until(lambda: any("CSeq: 2 INVITE" in message for message in peer.heard))
+        await peer.until(lambda: any("CSeq: 2 INVITE" in message for message in peer.heard))
         peer.sends("ACK", number=2, to_tag=tag)
         (call,) = site.service._desk.live()
         now_s = asyncio.get_running_loop().time()
@@ -205,4 +214,4 @@ async def test_only_a_phone_that_cannot_be_heard_is_asked_whether_it_is_there(
         assert peer.requests() == []
         if is_asked:
             call.check(now_s + 61)
-            await until(lambda: "OPTIONS" in peer.requests())
+            await peer.until(lambda: "OPTIONS" in peer.requests())

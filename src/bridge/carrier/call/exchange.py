@@ -19,6 +19,7 @@ from bridge.carrier.call.placed import run_placed_call
 from bridge.carrier.call.race import first_of
 from bridge.carrier.call.request import CallRequest
 from bridge.carrier.call.ring import finish
+from bridge.carrier.call.sheltered import sheltered
 from bridge.carrier.call.sip_target import without_headers
 from bridge.carrier.call.turnstile import Turnstile
 from bridge.carrier.phone.voice import Voice
@@ -241,14 +242,6 @@ class Exchange:
         if self._group is None:  # stopped: nobody waits for this any more
             work.close()
             return
-        task = self._group.create_task(_sheltered(work))
+        task = self._group.create_task(sheltered(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _sheltered(work: Coroutine[object, object, None]) -> None:
-    """Keep a fault of ours inside one piece of work: in a task group it would end all the others."""
-    try:
-        await work
-    except Exception:
-        log.exception("work beside a call failed")

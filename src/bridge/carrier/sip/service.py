@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.carrier.call.call import CarrierCall
+from bridge.carrier.call.sheltered import sheltered
 from bridge.carrier.phone.leg import Leg
 from bridge.carrier.sip.desk import Desk
 from bridge.carrier.sip.dialler import Dialler
@@ -162,7 +163,7 @@ class SipService:
         if self._group is None:
             work.close()
         else:
-            self._group.create_task(_sheltered(work))
+            self._group.create_task(sheltered(work))
 
 
 def _unhindered(do: Callable[..., None], *arguments: object) -> None:
@@ -171,11 +172,3 @@ def _unhindered(do: Callable[..., None], *arguments: object) -> None:
         do(*arguments)
     except Exception:
         log.exception("a call could not be looked after")
-
-
-async def _sheltered(work: Coroutine[Any, Any, None]) -> None:
-    """Keep a fault of ours inside one piece of work: in a task group it would end all the others."""
-    try:
-        await work
-    except Exception:
-        log.exception("work of the SIP port failed")
