@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.mediastream.messages import MediaBody
+from bridge.session.audio_path import AudioPath
 from bridge.session.track import PreRoll
 from bridge.testing import settle
 from tests.session.test_session import Phone
@@ -149,3 +150,31 @@ async def test_what_came_before_a_listener_was_closed_can_still_be_read() -> Non
         phone.says(frame(number))
     ear.close()
     assert b"".join([chunk.data async for chunk in ear]) == b"".join(map(frame, range(7)))
+
+
+def test_calls_that_began_together_do_not_all_work_in_the_same_frame() -> None:
+    worked: list[int] = []
+    now = 0
+    paths = [
+        AudioPath(preroll_ms=3000, both_sent=False, on_first=lambda: None, phase_frames=phase)
+        for phase in range(50)
+    ]
+    for path in paths:
+        path.supply(pull=lambda: worked.append(now), be_patient=lambda _: None)
+    for now in range(200):
+        for path in paths:
+            path.media(MediaBody(frame(now), "inbound", now + 1, 20 * now))
+    busiest = max(worked[60:].count(moment) for moment in range(30, 200))
+    assert busiest <= 3, f"{busiest} of 50 calls worked in one frame"
+
+
+async def test_an_ended_call_keeps_no_audio() -> None:
+    phone = Phone()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(phone.session.run([]))
+        await settle()
+        phone.says()
+        phone.stops()
+        early = phone.session.listen(from_start=True)
+    assert [chunk.start_ms async for chunk in early] == [0], "a sink may begin after a very short call"
+    assert [chunk async for chunk in phone.session.listen(from_start=True)] == []

@@ -78,6 +78,13 @@ class ServerStream:
 
     """
 
+    # fmt: off
+    __slots__ = (
+        "_last_other", "_last_sequence", "_max_message_bytes", "_open_sid", "_play_prefix", "_stream_sid",
+        "counters", "start", "state",
+    )
+    # fmt: on
+
     def __init__(self, *, max_message_bytes: int = wire.MAX_MESSAGE_BYTES) -> None:
         self.state = State.FRESH
         self.start: wire.StartBody | None = None
@@ -94,11 +101,8 @@ class ServerStream:
     def receive(self, data: bytes | memoryview | str) -> Event:
         """Take one text message and say what it means. Never raises."""
         if len(data) > self._max_message_bytes:
-            return self._violation(
-                "too_big",
-                f"message larger than {self._max_message_bytes} bytes",
-                close_code=1009,
-            )
+            reason = f"message larger than {self._max_message_bytes} bytes"
+            return self._violation("too_big", reason, close_code=1009)
         try:
             message = wire.decode_from_twilio(data)
         except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ from bridge.session.track import FRAME_SAMPLES, OutboundTrack, PreRoll
 
 _MAX_AHEAD_SAMPLES: Final = 12 * 8000
 """More than the longest gap that is filled and the largest lead: what is beyond was heard long ago."""
-_MOST_WAITING_SAMPLES: Final = 25 * FRAME_SAMPLES
+_MOST_WAITING_FRAMES: Final = 25
 
 
 class AudioPath:
@@ -31,15 +31,34 @@ class AudioPath:
     frame is done for several in a row. Whoever plays a listener gets each frame at once. Before even its
     message is read, a frame may wait with whoever brings it (``supply``); only a gap found there late gives
     its silence late, to listeners with chunks of more than a frame.
+
+    Args:
+        preroll_ms: How much is kept for listeners that come late.
+        both_sent: The provider sends the outbound track too.
+        on_first: Called before the first frame.
+        phase_frames: A number of the call's own. Calls that began together would otherwise all do what has
+            waited in the same few milliseconds of each half second, and each would wait for all the others.
+
     """
 
-    def __init__(self, *, preroll_ms: int, both_sent: bool, on_first: Callable[[], None]) -> None:
+    # fmt: off
+    __slots__ = (
+        "_both_sent", "_dropped_samples", "_due_frames", "_ended", "_frames", "_inbound", "_listeners",
+        "_next_chunk", "_on_first", "_outbound", "_patience_frames", "_phase_frames", "_preroll", "_pull",
+        "_takers", "_tell_patience", "_waiting", "_watch", "sent",
+    )
+    # fmt: on
+
+    def __init__(
+        self, *, preroll_ms: int, both_sent: bool, on_first: Callable[[], None], phase_frames: int = 0
+    ) -> None:
         numbering = Numbering() if both_sent else None
         self.sent: Final = OutboundTrack(_MAX_AHEAD_SAMPLES, before_change=self.flush)
         self._inbound = Timeline("inbound", numbering)
         self._outbound = Timeline("outbound", numbering)
         self._both_sent = both_sent
         self._frames = 0
+        self._phase_frames = phase_frames
         self._waiting: list[MediaBody] = []
         self._due_frames = 1
         self._next_chunk: int | None = None
@@ -152,7 +171,9 @@ class AudioPath:
         outbound = self.sent.take(samples)
         if self._preroll is not None:
             self._preroll.add(inbound, outbound)
-        due_samples = _MOST_WAITING_SAMPLES
+        due_samples = FRAME_SAMPLES * (
+            _MOST_WAITING_FRAMES - (self._frames + self._phase_frames) % _MOST_WAITING_FRAMES
+        )
         if self._watch is not None:
             self._watch(inbound)
             due_samples = FRAME_SAMPLES
@@ -262,3 +283,7 @@ class AudioPath:
         for listener in (*(taker[0] for taker in takers), *(reference() for reference in self._listeners)):
             if listener is not None:
                 listener.end()
+
+    def forget(self) -> None:
+        """Nobody will listen any more: the pre-roll must not stay until the garbage collector comes."""
+        self._preroll = None

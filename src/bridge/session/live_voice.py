@@ -40,6 +40,12 @@ class LiveVoice:
 
     """
 
+    # fmt: off
+    __slots__ = (
+        "_credit_samples", "_encode", "_last_s", "_now_s", "_payer", "_send", "_unbooked", "segment",
+    )
+    # fmt: on
+
     def __init__(
         self,
         segment: Segment,

@@ -77,6 +77,7 @@ class Session(Identity):
             preroll_ms=options.preroll_ms,
             both_sent="outbound" in stream.start.tracks,
             on_first=self._note_first_audio,
+            phase_frames=int(self.stream_sid[-8:], 16),
         )
         self.end_reason: EndReason | None = None
         self.on_end: Callable[[], None] = lambda: None
@@ -114,9 +115,8 @@ class Session(Identity):
             return
         if type(event) is wire.Media:
             self.audio.media(event.media)
-        elif type(event) is wire.Mark:
-            if event.mark.name.startswith(INTERNAL_MARK):
-                self._playout.echoed(event.mark.name)
+        elif type(event) is wire.Mark and event.mark.name.startswith(INTERNAL_MARK):
+            self._playout.echoed(event.mark.name)
         elif type(event) is wire.Dtmf:
             self._happened(DigitPressed, event.dtmf.digit)
         elif type(event) is wire.Stop:
@@ -149,8 +149,7 @@ class Session(Identity):
         )
 
     def _note_first_audio(self) -> None:
-        waited_s = self._clock.now_s() - self._opened_s
-        self.record.counters.first_audio_ms = round(waited_s * 1000)
+        self.record.counters.first_audio_ms = round((self._clock.now_s() - self._opened_s) * 1000)
 
     def _happened(self, kind: Callable[..., CallEvent], *details: object) -> None:
         self._log.add(lambda number: kind(number, self.at_ms, *details))
@@ -183,6 +182,7 @@ class Session(Identity):
                 grace_s=self._grace_s,
             )
             self._tasks = None
+        self.audio.forget()
 
     # What sinks may ask for
 
