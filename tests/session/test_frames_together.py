@@ -8,6 +8,7 @@ import pytest
 
 from bridge.mediastream.messages import MediaBody
 from bridge.session.audio_path import AudioPath
+from bridge.session.listener import Listener
 from bridge.session.track import PreRoll
 from bridge.testing import settle
 from tests.session.test_session import Phone
@@ -152,8 +153,9 @@ async def test_what_came_before_a_listener_was_closed_can_still_be_read() -> Non
     assert b"".join([chunk.data async for chunk in ear]) == b"".join(map(frame, range(7)))
 
 
-def test_calls_that_began_together_do_not_all_work_in_the_same_frame() -> None:
+def test_played_calls_that_began_together_do_not_all_work_in_the_same_frame() -> None:
     worked: list[int] = []
+    ears: list[Listener] = []
     now = 0
     paths = [
         AudioPath(preroll_ms=3000, both_sent=False, on_first=lambda: None, phase_frames=phase)
@@ -161,6 +163,11 @@ def test_calls_that_began_together_do_not_all_work_in_the_same_frame() -> None:
     ]
     for path in paths:
         path.supply(pull=lambda: worked.append(now), be_patient=lambda _: None)
+        ear = path.listen(
+            "inbound", rate_hz=8000, chunk_ms=20, encoding="mulaw", from_start=False, max_queue_ms=1000
+        )
+        ear.pour(lambda _: None, lambda: None)
+        ears.append(ear)
     for now in range(200):
         for path in paths:
             path.media(MediaBody(frame(now), "inbound", now + 1, 20 * now))

@@ -17,15 +17,16 @@ from tests.web.intake_stage import START, IntakeStage
 class Room(IntakeStage[ManualClock]):
     """One media socket's intake, and how its peer spells what it says."""
 
-    def __init__(self, spelling: Callable[[str], str] = str) -> None:
+    def __init__(self, spelling: Callable[[str], str] = str, *, framed: bool = False) -> None:
         super().__init__(ManualClock(), RecordingSocket(), SessionOptions(preroll_ms=0))
         self._spelling = spelling
+        self._take = self.framed if framed else self.intake.text
 
     def frame(self, number: int) -> str:
         return self.twilio.media(bytes([number % 255]) * 160, 100 + 20 * number).decode()
 
     def says(self, message: str) -> None:
-        self.intake.text(self._spelling(message))
+        self._take(self._spelling(message))
 
     @property
     def counters(self) -> StreamCounters:
@@ -104,12 +105,13 @@ async def test_an_odd_peer_is_heard_as_if_each_message_were_read_as_it_comes(see
         return " " + message  # JSON allows it, and what begins so does not wait
 
     heard = []
-    for spelling in (str, slow):
-        room = Room(spelling)
+    for spelling, framed in ((slow, False), (str, False), (str, True)):
+        room = Room(spelling, framed=framed)
         ears = [room.session.listen(chunk_ms=chunk_ms, encoding="mulaw") for chunk_ms in (100, 500)]
         for message in script(seed):
             room.says(message)
         room.intake.gone()
         chunks = [[(chunk.start_ms, chunk.data, chunk.filled_ms) async for chunk in ear] for ear in ears]
         heard.append((chunks, asdict(room.counters), asdict(room.session.stream.counters)))
-    assert heard[0] == heard[1]
+    assert heard[0] == heard[1], "on any server"
+    assert heard[0] == heard[2], "on our own"

@@ -15,8 +15,8 @@ class Direct:
     What ``bridge.direct`` gives: ``calls.DirectSocket``, and the messages by callback.
 
     Attributes:
-        taker: Gets ``text(str)`` and ``binary(size_bytes)`` for each message, synchronously; ``None``
-            until ``carry``.
+        taker: Gets ``read(str)`` or ``binary(size_bytes)`` for each message, synchronously, except those that
+            its ``patience`` keeps; ``None`` until ``carry``.
         send: Sends one text message; nothing happens on a closed socket.
 
     """
@@ -54,5 +54,5 @@ class Direct:
             else:
                 taker.binary(len(message["bytes"]))
         self.taker = taker
-        self._frames.on_text = taker.text
+        self._frames.on_text, self._frames.patience = taker.read, taker.patience
         await self._over.wait()

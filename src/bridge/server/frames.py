@@ -16,6 +16,8 @@ from typing import Any, Final, Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from bridge.calls.socket import Patience
+
 log = logging.getLogger(__name__)
 
 TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
@@ -70,6 +72,7 @@ class Frames(WSListener):
     Attributes:
         count: How many frames came; it stands still when the peer has vanished.
         on_text: Takes each text message; the handler's ``text`` unless somebody shortens the way.
+        patience: Whoever takes the text messages lets some wait here.
         is_congested: More waits to be sent than the transport's high-water mark.
 
     """
@@ -87,12 +90,14 @@ class Frames(WSListener):
         "count",
         "is_congested",
         "on_text",
+        "patience",
         "transport",
     )
 
     def __init__(self, handler: MessageHandler, max_message_bytes: int) -> None:
         self.count = 0
         self.on_text: Callable[[str], None] = handler.text
+        self.patience: Patience | None = None
         self.is_congested = False
         self.transport: WSTransport | None = None
         self._handler = handler
@@ -114,7 +119,20 @@ class Frames(WSListener):
         kind = frame.msg_type
         try:
             if kind is TEXT and self._is_plain and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3):
-                self.on_text(frame.get_payload_as_utf8_text())  # picows has checked its size
+                text = frame.get_payload_as_utf8_text()  # picows has checked its size
+                patience = self.patience
+                if (  # as in Patience.keeps: for media frames every call counts
+                    patience is not None
+                    and patience.messages > 1
+                    and len(text) <= patience.most_characters
+                    and text.startswith(patience.begins)
+                ):
+                    waiting = patience.waiting
+                    waiting.append(text)
+                    if len(waiting) >= patience.messages:
+                        patience.flush()
+                else:
+                    self.on_text(text)
             else:
                 self._other(transport, kind, frame)
         except UnicodeDecodeError:

@@ -36,8 +36,8 @@ class AudioPath:
         preroll_ms: How much is kept for listeners that come late.
         both_sent: The provider sends the outbound track too.
         on_first: Called before the first frame.
-        phase_frames: A number of the call's own. Calls that began together would otherwise all do what has
-            waited in the same few milliseconds of each half second, and each would wait for all the others.
+        phase_frames: A number of the call's own. Calls that are played and began together would otherwise all
+            do what has waited in the same few milliseconds of each half second, and each wait for the others.
 
     """
 
@@ -171,9 +171,9 @@ class AudioPath:
         outbound = self.sent.take(samples)
         if self._preroll is not None:
             self._preroll.add(inbound, outbound)
-        due_samples = FRAME_SAMPLES * (
-            _MOST_WAITING_FRAMES - (self._frames + self._phase_frames) % _MOST_WAITING_FRAMES
-        )
+        due_samples = FRAME_SAMPLES * _MOST_WAITING_FRAMES
+        if self._takers:
+            due_samples -= FRAME_SAMPLES * ((self._frames + self._phase_frames) % _MOST_WAITING_FRAMES)
         if self._watch is not None:
             self._watch(inbound)
             due_samples = FRAME_SAMPLES

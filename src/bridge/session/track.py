@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from bridge.audio.g711 import ulaw_silence
@@ -105,7 +106,7 @@ class OutboundTrack:
         self.book()
         ahead = self._ahead
         if not ahead or (self._awaited is not None and self._is_held(samples)):
-            return FRAME_OF_SILENCE if samples == FRAME_SAMPLES else ulaw_silence(samples)
+            return _silence(samples)
         if len(ahead[0]) == samples:
             self.ahead_samples -= samples
             return ahead.popleft()
@@ -130,4 +131,6 @@ class OutboundTrack:
 
 _PATIENCE_SAMPLES: Final = 8000
 FRAME_SAMPLES: Final = 160
-FRAME_OF_SILENCE: Final = ulaw_silence(FRAME_SAMPLES)
+
+_silence: Final = lru_cache(64)(ulaw_silence)
+"""One piece of silence for all calls that hear nothing."""

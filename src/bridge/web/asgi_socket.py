@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from bridge.calls.socket import DirectSocket
+from bridge.calls.socket import DirectSocket, Patience
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,19 @@ _MAX_UNSENT_BYTES: Final = 8 * 1024 * 1024
 
 
 class MessageTaker(Protocol):
-    """What takes a socket's messages, synchronously and in order."""
+    """What takes a socket's messages, synchronously and in order; some may wait in its ``patience``."""
+
+    @property
+    def patience(self) -> Patience:
+        """What the socket may keep back by itself, before it calls ``text``."""
+        ...
 
     def text(self, data: str) -> None:
-        """One text message."""
+        """One text message; it may wait."""
+        ...
+
+    def read(self, data: str) -> None:
+        """One text message that was found not to wait."""
         ...
 
     def binary(self, size_bytes: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.calls.socket import DirectSocket
+from bridge.calls.socket import DirectSocket, Patience
 from bridge.mediastream.messages import Media, MediaBody, Start, StartBody
 from bridge.mediastream.server_side import ServerStream, Violation
 from bridge.session.session import Session
@@ -29,7 +29,7 @@ Admit = Callable[[StartBody, ServerStream], Session | Refusal]
 
 _MEDIA: Final = '{"event":"media"'
 """How the messages begin that may wait; a peer that spells them otherwise has each read as it comes."""
-_FRAME_MESSAGE_BYTES: Final = 512
+_FRAME_MESSAGE_CHARACTERS: Final = 512
 """A frame of 20 ms takes 390; larger ones bring several frames, and are not many enough to wait."""
 
 
@@ -40,21 +40,20 @@ class Intake:
     Attributes:
         opened: Set once there is a session, or there will be none.
         session: The session, once ``start`` was accepted.
+        patience: The messages that wait unread; as many as the session says.
         messages: How many messages came; it stands still when the peer has vanished.
 
     """
 
     __slots__ = (
         "_admit",
-        "_flush",
         "_media",
         "_media_run",
-        "_patience_frames",
         "_socket",
         "_stream",
         "_taken",
-        "_waiting",
         "opened",
+        "patience",
         "session",
     )
 
@@ -62,11 +61,11 @@ class Intake:
         self.opened: Final = asyncio.Event()
         self.session: Session | None = None
         self._taken = 0
-        self._patience_frames = 1
         self._media: Callable[[MediaBody], None] = lambda _: None
         self._media_run: Callable[[list[MediaBody]], None] = lambda _: None
-        self._flush: Callable[[], None] = lambda: None
-        self._waiting: list[str] = []
+        self.patience: Final = Patience(
+            begins=_MEDIA, most_characters=_FRAME_MESSAGE_CHARACTERS, flush=self._take_waiting
+        )
         self._socket = socket
         self._admit = admit
         self._stream: Final = ServerStream()
@@ -74,30 +73,17 @@ class Intake:
     @property
     def messages(self) -> int:
         """How many messages came; it stands still when the peer has vanished."""
-        return self._taken + len(self._waiting)
+        return self._taken + len(self.patience.waiting)
 
     def text(self, data: str) -> None:
         """One text message."""
-        waiting = self._waiting
-        if self._patience_frames > 1 and len(data) <= _FRAME_MESSAGE_BYTES and data.startswith(_MEDIA):
-            waiting.append(data)
-            if len(waiting) >= self._patience_frames:
-                self._flush()
-            return
-        if waiting:
-            self._flush()
-        self._take(data)
+        if not self.patience.keeps(data):
+            self.read(data)
 
-    def _take_waiting(self) -> None:
-        """Read what waits: mostly one run of frames, whose reading in one go finds its code and data warm."""
-        waiting, self._waiting = self._waiting, []
-        bodies = self._stream.receive_run(waiting)
-        self._taken += len(bodies)
-        self._media_run(bodies)
-        for data in waiting[len(bodies) :]:
-            self._take(data)
-
-    def _take(self, data: str) -> None:
+    def read(self, data: str) -> None:
+        """One text message that does not wait; those that do are read before it."""
+        if self.patience.waiting:
+            self.patience.flush()
         self._taken += 1
         event = self._stream.receive(data)
         if type(event) is Media and self.session is not None:
@@ -113,6 +99,15 @@ class Intake:
             self._start(event.start)
         elif type(event) is Violation and event.close_code is not None:
             self._refuse(event.close_code, event.error.reason)
+
+    def _take_waiting(self) -> None:
+        """Read what waits: mostly one run of frames, whose reading in one go finds its code and data warm."""
+        waiting = self.patience.take()
+        bodies = self._stream.receive_run(waiting)
+        self._taken += len(bodies)
+        self._media_run(bodies)
+        for data in waiting[len(bodies) :]:
+            self.read(data)
 
     def binary(self, size_bytes: int) -> None:
         """A binary message: refused before ``start``, counted after it."""
@@ -135,12 +130,12 @@ class Intake:
             return
         self.session = admitted
         audio = admitted.audio
-        self._media, self._media_run, self._flush = audio.media, audio.media_run, audio.flush
+        self._media, self._media_run, self.patience.flush = audio.media, audio.media_run, audio.flush
         audio.supply(pull=self._take_waiting, be_patient=self._be_patient)
         self.opened.set()
 
     def _be_patient(self, frames: int) -> None:
-        self._patience_frames = frames
+        self.patience.messages = frames
 
     def _refuse(self, code: int, reason: str) -> None:
         log.warning("media socket closed with %d: %s", code, reason)
