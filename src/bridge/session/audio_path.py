@@ -17,6 +17,8 @@ from bridge.session.track import FRAME_SAMPLES, OutboundTrack, PreRoll
 _MAX_AHEAD_SAMPLES: Final = 12 * 8000
 """More than the longest gap that is filled and the largest lead: what is beyond was heard long ago."""
 _MOST_WAITING_FRAMES: Final = 25
+_MOST_WAITING_SAMPLES: Final = _MOST_WAITING_FRAMES * FRAME_SAMPLES
+_GROUPS: Final = 5
 
 
 class AudioPath:
@@ -36,8 +38,9 @@ class AudioPath:
         preroll_ms: How much is kept for listeners that come late.
         both_sent: The provider sends the outbound track too.
         on_first: Called before the first frame.
-        phase_frames: A number of the call's own. Calls that are played and began together would otherwise all
-            do what has waited in the same few milliseconds of each half second, and each wait for the others.
+        number: Any number of the call's own. Played calls that began together would otherwise all do what has
+            waited in the same moment, and each would wait for all the others; so they form five groups. More
+            groups would cost more: what one call has fetched into the processor's caches serves the next.
 
     """
 
@@ -50,7 +53,7 @@ class AudioPath:
     # fmt: on
 
     def __init__(
-        self, *, preroll_ms: int, both_sent: bool, on_first: Callable[[], None], phase_frames: int = 0
+        self, *, preroll_ms: int, both_sent: bool, on_first: Callable[[], None], number: int = 0
     ) -> None:
         numbering = Numbering() if both_sent else None
         self.sent: Final = OutboundTrack(_MAX_AHEAD_SAMPLES, before_change=self.flush)
@@ -58,8 +61,8 @@ class AudioPath:
         self._outbound = Timeline("outbound", numbering)
         self._both_sent = both_sent
         self._frames = 0
-        self._phase_frames = phase_frames
-        self._waiting: list[MediaBody] = []
+        self._phase_frames = number % _GROUPS * (_MOST_WAITING_FRAMES // _GROUPS)
+        self._waiting: list[bytes] = []
         self._due_frames = 1
         self._next_chunk: int | None = None
         self._listeners: tuple[ReferenceType[Listener], ...] = ()
@@ -96,8 +99,10 @@ class AudioPath:
             self._irregular(body)
             return
         self._next_chunk = body.chunk + 1
+        # Now, while all of the message is at hand; only its audio stays.
+        self._inbound.place(body.chunk, body.timestamp, FRAME_SAMPLES)
         waiting = self._waiting
-        waiting.append(body)
+        waiting.append(payload)
         for _, take in self._takers:
             take(payload)
         if len(waiting) >= self._due_frames:
@@ -112,7 +117,8 @@ class AudioPath:
                     break
             else:
                 self._next_chunk = first_chunk + len(bodies)
-                self._waiting += bodies
+                self._inbound.place_run(bodies)
+                self._waiting += [body.payload for body in bodies]
                 return
         for body in bodies:
             self.media(body)
@@ -124,11 +130,8 @@ class AudioPath:
         if not waiting:
             return
         self._waiting = []
-        self._inbound.place_run(waiting)
         self._frames += len(waiting)
-        self._deliver(
-            waiting[0].payload if len(waiting) == 1 else b"".join([body.payload for body in waiting])
-        )
+        self._deliver(b"".join(waiting))
 
     def _irregular(self, body: MediaBody) -> None:
         """Audio of any track, size and number."""
@@ -171,7 +174,7 @@ class AudioPath:
         outbound = self.sent.take(samples)
         if self._preroll is not None:
             self._preroll.add(inbound, outbound)
-        due_samples = FRAME_SAMPLES * _MOST_WAITING_FRAMES
+        due_samples = _MOST_WAITING_SAMPLES
         if self._takers:
             due_samples -= FRAME_SAMPLES * ((self._frames + self._phase_frames) % _MOST_WAITING_FRAMES)
         if self._watch is not None:

@@ -74,7 +74,7 @@ class Playout:
         self._socket = socket
         self._clock = clock
         self._ticker = ticker
-        self._lead_s: Final = lead_ms / 1000
+        self.lead_s = lead_ms / 1000
         self._message_samples: Final = min(_MESSAGE_SAMPLES, lead_ms * RATE_HZ // 2000)
         self._track = track
         self._observer = observer
@@ -210,7 +210,7 @@ class Playout:
                 self._is_silent = True
                 self.underruns += segment is self._started
             self._ledger.ends_s, ahead_s = now_s, 0.0
-        room_samples = round((self._lead_s - ahead_s) * RATE_HZ)
+        room_samples = round((self.lead_s - ahead_s) * RATE_HZ)
         waiting = segment.queued_samples
         if waiting > room_samples and room_samples < self._message_samples:
             return False
@@ -227,16 +227,16 @@ class Playout:
 
     # A live source sends by itself, as long as it has credit
 
-    def credit_samples(self, voice: LiveVoice) -> int:
-        """How much this voice may send before it asks again; it is to book that when asked."""
+    def grant(self, voice: LiveVoice) -> float | None:
+        """When the phone will have heard all that was sent; this voice may send more, and is to book it."""
         segment = voice.segment
         if segment is not self._started or segment.queued_samples or self._socket.unsent_bytes:
-            return 0
-        ahead_s = self._ledger.ends_s - self._clock.now_s()
-        if ahead_s < -FRAME_S:
-            return 0
+            return None
+        ends_s = self._ledger.ends_s
+        if ends_s - self._clock.now_s() < -FRAME_S:
+            return None
         self._voice = voice
-        return max(0, int((self._lead_s - max(0.0, ahead_s)) * RATE_HZ))
+        return ends_s
 
     def booked(self, segment: Segment, payload: bytes, last_s: float) -> None:
         """This was sent piece by piece, the last of it at ``last_s``."""

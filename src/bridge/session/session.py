@@ -77,7 +77,7 @@ class Session(Identity):
             preroll_ms=options.preroll_ms,
             both_sent="outbound" in stream.start.tracks,
             on_first=self._note_first_audio,
-            phase_frames=int(self.stream_sid[-8:], 16),
+            number=int(self.stream_sid[-8:], 16),
         )
         self.end_reason: EndReason | None = None
         self.on_end: Callable[[], None] = lambda: None

@@ -92,6 +92,13 @@ class Timeline:
 
     """
 
+    # fmt: off
+    __slots__ = (
+        "_expected_ms", "_filled_chunks", "_frames", "_last_chunk", "_last_timestamp_ms", "_numbering",
+        "_track", "irregular", "position_samples",
+    )
+    # fmt: on
+
     def __init__(self, track: str = "inbound", numbering: Numbering | None = None) -> None:
         self.position_samples = 0
         self.irregular = Irregularities()
