@@ -70,7 +70,7 @@ class Frames(WSListener):
         max_message_bytes: Of a whole message, fragments added up; 1009 beyond it.
 
     Attributes:
-        count: How many frames came; it stands still when the peer has vanished.
+        is_quiet: No frame has come since somebody set this.
         on_text: Takes each text message; the handler's ``text`` unless somebody shortens the way.
         patience: Whoever takes the text messages lets some wait here.
         is_congested: More waits to be sent than the transport's high-water mark.
@@ -87,15 +87,15 @@ class Frames(WSListener):
         "_linger",
         "_max_message_bytes",
         "_text",
-        "count",
         "is_congested",
+        "is_quiet",
         "on_text",
         "patience",
         "transport",
     )
 
     def __init__(self, handler: MessageHandler, max_message_bytes: int) -> None:
-        self.count = 0
+        self.is_quiet = True
         self.on_text: Callable[[str], None] = handler.text
         self.patience: Patience | None = None
         self.is_congested = False
@@ -115,7 +115,7 @@ class Frames(WSListener):
         self._handler.opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        self.count += 1
+        self.is_quiet = False
         kind = frame.msg_type
         try:
             if kind is TEXT and self._is_plain and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3):

@@ -31,12 +31,10 @@ class Keepalive:
         self._loop = loop
         self._interval_s = interval_s or 0.0
         self._timeout_s = timeout_s
-        self._seen = 0
         self._timer = loop.call_later(self._interval_s, self._look) if self._interval_s else None
 
     def _look(self) -> None:
-        idle = self._frames.count == self._seen
-        self._seen = self._frames.count
+        idle, self._frames.is_quiet = self._frames.is_quiet, True
         if idle:
             self._frames.ping()
         if idle and self._timeout_s is not None:
@@ -45,7 +43,7 @@ class Keepalive:
             self._timer = self._loop.call_later(self._interval_s, self._look)
 
     def _judge(self) -> None:
-        if self._frames.count == self._seen:
+        if self._frames.is_quiet:
             self._frames.fail(1011, "keepalive ping timeout")
         else:
             self._timer = self._loop.call_later(self._interval_s, self._look)

@@ -198,7 +198,7 @@ class Listener:
         )
 
     def _take(self, samples: int) -> tuple[list[bytes], int]:
-        channels = [bytes(self._main[:samples])]
+        channels = [bytes(memoryview(self._main)[:samples])]
         del self._main[:samples]
         if self.track == "both":
             channels.append(bytes(self._other[:samples]))
