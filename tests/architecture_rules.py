@@ -14,7 +14,7 @@ RANKS: Final = (
     {"twilio", "sinks"},
     {"session"},
     {"web", "server", "carrier"},
-    {"settings", "configuration", "logs", "metrics"},
+    {"settings", "configuration", "logs", "log_flood", "metrics"},
     {"app", "cli", "testing", "__main__", "__init__"},
 )
 """A file imports lower ranks and its own room."""

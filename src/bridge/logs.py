@@ -22,6 +22,7 @@ from typing import Final, Literal, TextIO
 import msgspec
 
 from bridge.calls.context import CALL_SID, STREAM_SID
+from bridge.log_flood import Flood
 from bridge.masking import mask_number
 
 QUEUE_LINES: Final = 10_000
@@ -151,6 +152,8 @@ def logging_to(
     writer.setFormatter(Masking(JsonFormatter() if form == "json" else TextFormatter(), secrets))
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES)
     handler = DroppingQueueHandler(waiting)
+    flood = Flood()
+    handler.addFilter(flood)
     handler.setLevel(level.upper())  # loggers may have a level of their own, as uvicorn's do
     listener = _Writer(waiting, writer)
     root = logging.getLogger()
@@ -164,6 +167,8 @@ def logging_to(
     finally:
         root.removeHandler(handler)
         listener.stop()
+        if flood.kept_back:
+            stream.write(f"{flood.kept_back} warnings were not written because they repeated others\n")
         if handler.dropped:
             stream.write(f"{handler.dropped} log lines were dropped because {QUEUE_LINES} were waiting\n")
         for restore in undo:

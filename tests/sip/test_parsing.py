@@ -1,5 +1,7 @@
 """What peers send: read if anybody could mean it, refused with the right words if not."""
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -267,3 +269,18 @@ def test_a_message_with_words_put_in_and_cut_out_is_one_or_malformed(
     for at, cut, word in edits:
         whole = whole[:at] + word.encode() + whole[at + cut :]
     acts_like_a_message(whole)
+
+
+@pytest.mark.parametrize("header", ["Via: SIP", "From: Ann", "To: Bob", "Contact: "])
+def test_what_cannot_be_read_leaves_nothing_behind(header: str) -> None:
+    """Anybody can send it, as often as he likes."""
+    message = raw((header, f"{header}\0;;"))
+
+    def objects_after(times: int) -> int:
+        for _ in range(times):
+            refused(message)
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = objects_after(10)
+    assert objects_after(200) - before < 20

@@ -22,15 +22,22 @@ class RunningProgram:
     def __init__(self, name: str, process: Process) -> None:
         self.name: Final = name
         self.process: Final = process
-        self.said = ""
+        self._parts: list[str] = []
         self._read_to = 0
         self._news = asyncio.Condition()
+
+    @property
+    def said(self) -> str:
+        """All it has said."""
+        if len(self._parts) > 1:  # joined when somebody looks: a flood is read in linear time
+            self._parts = ["".join(self._parts)]
+        return self._parts[0] if self._parts else ""
 
     async def until(self, words: str, *, within_s: float = 10.0) -> str:
         """Wait until it says these words, after those last waited for; gives what it said up to them."""
         try:
             async with asyncio.timeout(within_s), self._news:
-                await self._news.wait_for(lambda: words in self.said[self._read_to :] or self._ended)
+                await self._news.wait_for(lambda: self.said.find(words, self._read_to) >= 0 or self._ended)
         except TimeoutError:
             raise AssertionError(f"{self.name} did not say {words!r} in {within_s} s\n{self.tail}") from None
         found = self.said.find(words, self._read_to)
@@ -79,7 +86,7 @@ class RunningProgram:
         assert self.process.stdout is not None
         while text := await self.process.stdout.read(65_536):
             async with self._news:
-                self.said += text.decode(errors="replace")
+                self._parts.append(text.decode(errors="replace"))
                 self._news.notify_all()
         async with self._news:
             self._news.notify_all()

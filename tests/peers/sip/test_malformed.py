@@ -6,6 +6,8 @@ import asyncio
 import os
 import random
 import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,11 @@ from tests.peers.sip.site import Plan, Site
 
 pytestmark = [pytest.mark.peers, pytest.mark.soak, pytest.mark.timeout(300)]
 
-ROUNDS = 20_000 if os.environ.get("PEERS_SOAK") == "1" else 150
+LASTS_S = 60.0 if os.environ.get("PEERS_SOAK") == "1" else 2.0
 A_ROUND = 20
-SERVED = 150
+SERVED_A_SECOND = 2.5
+"""So many calls a second, of about 20,000 messages, are for somebody who is there: audio ports must last."""
+MOST_GROWTH_MB = 60
 MEDIA = range(30_000, 30_200)
 
 SDP = (
@@ -29,7 +33,7 @@ SDP = (
 def invite(chance: random.Random, port: int) -> bytes:
     number = chance.getrandbits(48)
     # Most call somebody who is not there, so that the audio ports last.
-    user = "served" if chance.random() < SERVED / (ROUNDS * A_ROUND) else "nobody"
+    user = "served" if chance.random() < SERVED_A_SECOND / 20_000 else "nobody"
     return (
         f"INVITE sip:{user}@127.0.0.1 SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bK{number}\r\n"
@@ -64,10 +68,12 @@ def spoilt(chance: random.Random, message: bytes) -> bytes:
 async def test_spoilt_messages_and_audio_do_no_harm(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311  (the same for everybody)
     async with Site.running(tmp_path, Plan(patterns=["served"])) as site:
+        before_mb, until_s, sent = site.carrier_mb(), time.monotonic() + LASTS_S, 0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.bind(("127.0.0.1", 0))
             sender.setblocking(False)
-            for _ in range(ROUNDS):
+            while time.monotonic() < until_s:
+                sent += A_ROUND
                 for _ in range(A_ROUND):
                     message = spoilt(chance, invite(chance, sender.getsockname()[1]))
                     sender.sendto(message, ("127.0.0.1", site.ports.sip))
@@ -76,9 +82,11 @@ async def test_spoilt_messages_and_audio_do_no_harm(tmp_path: Path, seed: int) -
                     )
                 await answered(sender)
         await over_a_connection(site, chance)
+        sys.stdout.write(f"{sent} messages, {site.carrier_mb():.0f} MB after {before_mb:.0f}\n")
         async with Sipp.running(tmp_path, Traffic("uac", site.address, "served", talk_ms=200)) as sipp:
             await sipp.succeeds()
         site.assert_unharmed()
+        assert site.carrier_mb() - before_mb < MOST_GROWTH_MB
 
 
 async def answered(sender: socket.socket) -> None:
@@ -98,7 +106,7 @@ async def answered(sender: socket.socket) -> None:
 
 async def over_a_connection(site: Site, chance: random.Random) -> None:
     """Do the same over TCP; the carrier may close the connection, and takes the next one."""
-    for _ in range(ROUNDS // 10):
+    for _ in range(round(20 * LASTS_S)):
         reader, writer = await asyncio.open_connection("127.0.0.1", site.ports.sip)
         try:
             writer.write(spoilt(chance, invite(chance, 5060).replace(b"/UDP", b"/TCP")))
