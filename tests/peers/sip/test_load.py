@@ -62,10 +62,13 @@ async def test_calls_in_a_row_leave_nothing_behind(tmp_path: Path) -> None:
 async def test_every_fifth_message_is_lost_and_every_call_goes_well(tmp_path: Path) -> None:
     count = 300 if LONG else 10
     async with Site.running(tmp_path, Plan(sinks=QUIET)) as site:
+        before, before_mb = site.carrier_files(), site.carrier_mb()
         traffic = Traffic(
             "uac", site.address, "hello", calls=count, per_s=5, talk_ms=1_000, lost_percent=20, within_s=180
         )
         async with Sipp.running(tmp_path, traffic) as sipp:
             await sipp.succeeds()
         await site.idle(within_s=40)  # a lost ACK, or BYE, takes its time
+        assert site.carrier_files() <= before + 3
+        assert site.carrier_mb() <= before_mb + 30
         site.assert_unharmed()

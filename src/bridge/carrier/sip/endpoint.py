@@ -69,7 +69,6 @@ class Endpoint:
     One SIP port.
 
     Args:
-        callee: Is told what comes.
         clock: Time.
         spawn: Starts tasks for connections and name look-ups.
         timing: RFC 3261's timers.
@@ -79,7 +78,6 @@ class Endpoint:
 
     def __init__(
         self,
-        callee: Callee,
         *,
         clock: Clock,
         spawn: Spawn,
@@ -88,7 +86,7 @@ class Endpoint:
     ) -> None:
         self.sockets: Final = Sockets(self._receive, self._lost, spawn=spawn, client_tls=client_tls)
         self.malformed = 0
-        self._callee: Final = callee
+        self._callee: Callee  # who needs an endpoint first, and comes with ``running``
         self._clock: Final = clock
         self._timing: Final = timing or Timing()
         self._transactions: Final = Transactions(self._timing)
@@ -98,9 +96,16 @@ class Endpoint:
 
     @asynccontextmanager
     async def running(
-        self, host: str, port: int, *, tls_port: int | None = None, tls: ssl.SSLContext | None = None
+        self,
+        callee: Callee,
+        host: str,
+        port: int,
+        *,
+        tls_port: int | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> AsyncIterator[None]:
-        """Listen while this is open. Raises ``OSError`` where a port is taken."""
+        """Listen and tell ``callee`` what comes, while this is open. Raises ``OSError`` where a port is taken."""
+        self._callee = callee
         try:
             await self.sockets.open(host, port, tls_port=tls_port, tls=tls)
             yield

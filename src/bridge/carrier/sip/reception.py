@@ -16,7 +16,7 @@ from bridge.carrier.sip.incoming_leg import IncomingLeg
 from bridge.carrier.sip.negotiation import Negotiation, Security
 from bridge.carrier.sip.plan import Plan, Route, document_of
 from bridge.carrier.sip.sockets import Spawn
-from bridge.carrier.sip.switchboard import Switchboard
+from bridge.carrier.sip.waiting_callers import WaitingCallers
 from bridge.carrier.webhook.form import is_number
 from bridge.errors import CarrierRefused, SdpError, SipUnreachable
 from bridge.masking import mask_number
@@ -39,15 +39,19 @@ class CallReception:
     Takes new calls; implements ``switchboard.Reception``.
 
     Args:
+        desk: The live calls.
+        waiting: Those that ring.
         plan: Which webhook a dialled user or number belongs to.
         exchange: Runs calls.
         spawn: Starts the task that is a call's life.
 
     """
 
-    def __init__(self, plan: Plan, exchange: Receiver, spawn: Spawn) -> None:
-        self.switchboard: Switchboard  # which needs its reception first
-        self.desk: Desk
+    def __init__(
+        self, desk: Desk, waiting: WaitingCallers, plan: Plan, exchange: Receiver, spawn: Spawn
+    ) -> None:
+        self._desk: Final = desk
+        self._waiting: Final = waiting
         self._plan: Final = plan
         self._exchange: Final = exchange
         self._spawn: Final = spawn
@@ -60,8 +64,8 @@ class CallReception:
                 hop.host,
                 mask_number(invite.uri.user or ""),
             )
-            self.switchboard.decided(key)
-            self.desk.endpoint.refuse(key, invite, 404)
+            self._waiting.decided(key)
+            self._desk.endpoint.refuse(key, invite, 404)
             return
         self._spawn(self._take(key, invite, hop, route, caller))
 
@@ -71,7 +75,7 @@ class CallReception:
         leg = None
         try:
             leg = await self._leg(key, invite, hop)
-            self.switchboard.rings(leg)
+            self._waiting.rings(leg)
             leg.ring()
             await self._exchange.receive(self._request(invite, hop, route, caller), leg)
         except SdpError as error:
@@ -81,18 +85,18 @@ class CallReception:
             log.warning("a call from %s cannot be taken: %s", hop.host, error)
             status = 503
         finally:
-            self.switchboard.decided(key)
+            self._waiting.decided(key)
             if leg is None:
                 self._refuse(key, invite, status)
             else:
                 await leg.refused(status)  # if nobody has decided
 
     async def _leg(self, key: str, invite: Request, hop: Hop) -> IncomingLeg:
-        host, _ = self.desk.endpoint.sockets.address_toward(hop)
-        media = await self.desk.open_media(host)
+        host, _ = self._desk.endpoint.sockets.address_toward(hop)
+        media = await self._desk.open_media(host)
         trunk = self._plan.trunk_at(hop.host)
         security: Security = "required" if trunk is not None and trunk.secure_media else "optional"
-        return IncomingLeg(self.desk, key, invite, hop, media, Negotiation(host, media.local_port, security))
+        return IncomingLeg(self._desk, key, invite, hop, media, Negotiation(host, media.local_port, security))
 
     def _request(self, invite: Request, hop: Hop, route: Route, caller: str) -> CallRequest:
         dialled, from_ = invite.uri, invite.from_address.uri
@@ -108,7 +112,7 @@ class CallReception:
         )
 
     def _refuse(self, key: str, invite: Request, status: int) -> None:
-        self.desk.endpoint.respond(key, invite, status, to_tag=new_tag())
+        self._desk.endpoint.respond(key, invite, status, to_tag=new_tag())
 
 
 def _address(user: str, host: str, *, as_number: bool) -> str:

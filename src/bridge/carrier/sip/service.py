@@ -23,6 +23,7 @@ from bridge.carrier.sip.reception import CallReception, Receiver
 from bridge.carrier.sip.roster import Roster, RosterPhone, RosterTrunk
 from bridge.carrier.sip.switchboard import Switchboard
 from bridge.carrier.sip.trunk_link import TrunkLink
+from bridge.carrier.sip.waiting_callers import WaitingCallers
 from bridge.clock import Clock
 from bridge.sip.digest import Challenger
 from bridge.sip.registrar import Registrar
@@ -77,19 +78,16 @@ class SipService:
         self._plan: Final = plan
         self._clock: Final = clock
         self._registrar: Final = Registrar()
-        gatekeeper = Gatekeeper(plan, Challenger(options.domain), plan.ha1_of)
-        reception = CallReception(plan, exchange, self._spawn)
-        switchboard = Switchboard(gatekeeper, self._registrar, reception, clock)
         self.endpoint: Final = Endpoint(
-            switchboard,
-            clock=clock,
-            spawn=self._spawn,
-            timing=options.timing,
-            client_tls=options.client_tls,
+            clock=clock, spawn=self._spawn, timing=options.timing, client_tls=options.client_tls
         )
         self._desk: Final = Desk(self.endpoint, PortPool(*options.media_ports), clock)
-        switchboard.desk = reception.desk = self._desk
-        reception.switchboard = switchboard
+        waiting = WaitingCallers()
+        reception = CallReception(self._desk, waiting, plan, exchange, self._spawn)
+        gatekeeper = Gatekeeper(plan, Challenger(options.domain), plan.ha1_of)
+        self._switchboard: Final = Switchboard(
+            self._desk, waiting, gatekeeper, self._registrar, reception, clock
+        )
         self._dialler: Final = Dialler(self._desk, plan, self._registrar, options.domain, clock)
         self._links: Final = [TrunkLink(trunk, self._desk, clock) for trunk in plan.trunks]
         self._group: asyncio.TaskGroup | None = None
@@ -99,7 +97,7 @@ class SipService:
         """Listen while this is open. Raises ``OSError`` where a port is taken."""
         options = self._options
         listening = self.endpoint.running(
-            options.host, options.port, tls_port=options.tls_port, tls=options.server_tls
+            self._switchboard, options.host, options.port, tls_port=options.tls_port, tls=options.server_tls
         )
         async with asyncio.TaskGroup() as group, listening:
             self._group = group

@@ -10,7 +10,7 @@ from sipmessage import Request
 from bridge.carrier.sip.desk import Desk
 from bridge.carrier.sip.endpoint import ALLOW
 from bridge.carrier.sip.gatekeeper import Gatekeeper
-from bridge.carrier.sip.incoming_leg import IncomingLeg
+from bridge.carrier.sip.waiting_callers import WaitingCallers
 from bridge.clock import Clock
 from bridge.masking import mask_number
 from bridge.sip.dialog import address_tag
@@ -34,6 +34,7 @@ class Switchboard:
 
     Args:
         desk: The live calls.
+        waiting: Those that ring.
         gatekeeper: Says who may call and register.
         registrar: Knows where phones are.
         reception: Takes new calls.
@@ -43,18 +44,19 @@ class Switchboard:
 
     def __init__(
         self,
+        desk: Desk,
+        waiting: WaitingCallers,
         gatekeeper: Gatekeeper,
         registrar: Registrar,
         reception: Reception,
         clock: Clock,
     ) -> None:
-        self.desk: Desk  # the endpoint needs the switchboard first
+        self._desk: Final = desk
+        self._waiting: Final = waiting
         self._gatekeeper: Final = gatekeeper
         self._registrar: Final = registrar
         self._reception: Final = reception
         self._clock: Final = clock
-        self._ringing: dict[str, IncomingLeg | None] = {}
-        self._given_up: set[str] = set()
 
     # Callee
 
@@ -68,7 +70,7 @@ class Switchboard:
             self._respond(key, request, 420, [("Unsupported", ", ".join(required)[:200])])
             return
         if address_tag(request.to_address):
-            call = self.desk.find(request)
+            call = self._desk.find(request)
             if call is None:
                 self._respond(key, request, 481)
             else:
@@ -81,46 +83,28 @@ class Switchboard:
                 self._register(key, request, hop)
             case "OPTIONS":
                 headers = (("Allow", ALLOW), ("Accept", "application/sdp"))
-                self.desk.endpoint.refuse(key, request, 200, headers)  # it is told once, and nothing is kept
+                self._desk.endpoint.refuse(key, request, 200, headers)  # it is told once, and nothing is kept
             case "BYE" | "INFO" | "UPDATE" | "PRACK" | "CANCEL":
                 self._respond(key, request, 481)
             case _:
                 self._respond(key, request, 405, [("Allow", ALLOW)])
 
     def cancelled(self, key: str) -> None:
-        if key in self._ringing:
-            leg = self._ringing[key]
-            if leg is not None:
-                leg.cancelled()
-            else:
-                self._given_up.add(key)
+        self._waiting.cancelled(key)
 
     def acked(self, request: Request) -> None:
-        call = self.desk.find(request)
+        call = self._desk.find(request)
         if call is not None:
             call.acked(request)
 
     def unacked(self, key: str) -> None:
-        for call in self.desk.live():
+        for call in self._desk.live():
             if call.awaits(key):
                 call.unacked()
 
     def flow_lost(self, hop: Hop) -> None:
         if hop.flow is not None:
             self._registrar.drop_flow(hop.flow)
-
-    # Calls that ring us
-
-    def rings(self, leg: IncomingLeg) -> None:
-        """A caller waits: its CANCEL is to reach this leg, also one that came before there was a leg."""
-        self._ringing[leg.key] = leg
-        if leg.key in self._given_up:
-            leg.cancelled()
-
-    def decided(self, key: str) -> None:
-        """It waits no more."""
-        self._ringing.pop(key, None)
-        self._given_up.discard(key)
 
     def _invite(self, key: str, request: Request, hop: Hop) -> None:
         decision = self._gatekeeper.judge_call(request, hop, self._clock.now_s())
@@ -132,22 +116,22 @@ class Switchboard:
                 decision.status,
                 decision.reason,
             )
-            self.desk.endpoint.refuse(key, request, decision.status, decision.headers)
+            self._desk.endpoint.refuse(key, request, decision.status, decision.headers)
             return
-        self._ringing[key] = None
+        self._waiting.expect(key)
         self._reception.invited(key, request, hop, decision.caller)
 
     def _register(self, key: str, request: Request, hop: Hop) -> None:
         now_s = self._clock.now_s()
         decision = self._gatekeeper.judge_registration(request, hop, now_s)
         if decision.status != 0:
-            self.desk.endpoint.refuse(key, request, decision.status, decision.headers)
+            self._desk.endpoint.refuse(key, request, decision.status, decision.headers)
             return
         response = self._registrar.register(decision.caller, request, source=hop, now_s=now_s)
-        self.desk.endpoint.send_response(key, response)
+        self._desk.endpoint.send_response(key, response)
 
     def _respond(
         self, key: str, request: Request, code: int, headers: list[tuple[str, str]] | None = None
     ) -> None:
         # Whoever is refused here belongs to no call: nothing is kept of him (RFC 3261 section 26.3.2.4).
-        self.desk.endpoint.refuse(key, request, code, headers or ())
+        self._desk.endpoint.refuse(key, request, code, headers or ())
