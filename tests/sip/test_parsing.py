@@ -1,6 +1,7 @@
 """What peers send: read if anybody could mean it, refused with the right words if not."""
 
 import gc
+import time
 
 import pytest
 from hypothesis import given
@@ -284,3 +285,40 @@ def test_what_cannot_be_read_leaves_nothing_behind(header: str) -> None:
 
     before = objects_after(10)
     assert objects_after(200) - before < 20
+
+
+@pytest.mark.parametrize("header", ["From: <tel:{}!>;tag=1", "To: <tel:+{}!>", "Contact: <tel:{}->!"])
+def test_a_long_number_is_read_in_the_time_it_takes_to_send(header: str) -> None:
+    """A pattern that goes over it again for each digit would stop every call for seconds."""
+    name = header.partition(":")[0]
+    old = next(line for line in INVITE.split("\r\n") if line.startswith(f"{name}:"))
+    began_s = time.perf_counter()
+    refused(raw((old, header.format("1" * 8_000))))
+    assert time.perf_counter() - began_s < 0.25
+
+
+@pytest.mark.parametrize(
+    "number", ["+1-202-555.0123", "7042;phone-context=example.com", "+12025550123;ext=5"]
+)
+def test_a_number_as_an_address_is_read(number: str) -> None:
+    message = read_request(raw(("Ann <sip:ann@192.0.2.1>", f"<tel:{number}>")))
+    assert str(message.from_address.uri) == f"tel:{number}"
+
+
+@pytest.mark.parametrize("address", ["2001:db8::9", "::1", "::ffff:192.0.2.1", "[2001:db8::9]", "192.0.2.1"])
+def test_an_address_that_a_peer_saw_may_be_written_without_brackets(address: str) -> None:
+    """RFC 5118 section 4.5."""
+    message = read_request(raw((";rport", f";rport=5060;received={address}")))
+    assert message.via[0].parameters["received"] == address
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("To: Bob <sip:bob@", "To: Bob <sip:*31#123@"),
+        ("To: Bob <sip:bob@192.0.2.2>", "To: Bob <SIP:bob@192.0.2.2>"),
+        ("Contact: <sip:ann@192.0.2.1:5060>", "Contact: <sip:ann@192.0.2.1:5060;ob;key=YWJj==>"),
+    ],
+)
+def test_addresses_are_read_as_phones_write_them(old: str, new: str) -> None:
+    assert isinstance(parse(raw((old, new))), Request)

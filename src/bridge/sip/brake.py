@@ -70,9 +70,11 @@ class Brake:
         """
         address = _network(source)
         self._forget_old(now_s)
-        self._count((address, None), self._free_of_address, now_s)
         if user is not None:
-            self._count((address, user[:_MAX_USER_CHARACTERS]), self._free, now_s)
+            failures = self._count((address, user[:_MAX_USER_CHARACTERS]), self._free, now_s)
+            if failures > self._free:
+                return  # slowed by itself: one phone with an old password must not lock its whole office out
+        self._count((address, None), self._free_of_address, now_s)
 
     def ok(self, source: str, user: str) -> None:
         """Forget the failures of a user at an address, who now has the password right."""
@@ -90,7 +92,7 @@ class Brake:
         tally = self._tallies.get(key)
         return tally.free_again_s if tally else -math.inf
 
-    def _count(self, key: tuple[str, str | None], free: int, now_s: float) -> None:
+    def _count(self, key: tuple[str, str | None], free: int, now_s: float) -> int:
         tally = self._tallies.pop(key, None) or _Tally()
         tally.failures += 1
         tally.failed_s = now_s
@@ -100,6 +102,7 @@ class Brake:
         self._tallies[key] = tally  # at the end: the order is that of the last failure
         if len(self._tallies) > self._most:
             del self._tallies[next(iter(self._tallies))]
+        return tally.failures
 
     def _forget_old(self, now_s: float) -> None:
         before_s = now_s - 2 * self._longest_wait_s

@@ -38,18 +38,32 @@ class Peer(asyncio.DatagramProtocol):
         self.heard.append(data.decode())
         self._news.set()
 
+    @property
+    def port(self) -> int:
+        return int(self._transport.get_extra_info("sockname")[1])
+
     def sends(
-        self, method: str, *, user: str = "bob", to_tag: str = "", number: int = 1, body: str = ""
+        self,
+        method: str,
+        *,
+        user: str = "bob",
+        from_tag: str = "a1",
+        to_tag: str = "",
+        number: int = 1,
+        way: str = "",
+        hops: int = 70,
+        body: str = "",
     ) -> None:
-        port = self._transport.get_extra_info("sockname")[1]
+        port = self.port
         # A CANCEL is for the INVITE of its branch (RFC 3261 section 9.1).
-        branch = f"z9hG4bK{'INVITE' if method == 'CANCEL' else method}{number}"
+        branch = f"z9hG4bK{'INVITE' if method == 'CANCEL' else method}{number}{way}"
         self._transport.sendto(
             (
                 f"{method} sip:{user}@127.0.0.1 SIP/2.0\r\n"
                 f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch={branch}\r\n"
-                f"From: <sip:alice@127.0.0.1>;tag=a1\r\nTo: <sip:bob@127.0.0.1>{to_tag}\r\nCall-ID: c1\r\n"
-                f"CSeq: {number} {'INVITE' if method == 'ACK' else method}\r\nMax-Forwards: 70\r\n"
+                f"From: <sip:alice@127.0.0.1>;tag={from_tag}\r\nTo: <sip:bob@127.0.0.1>{to_tag}\r\n"
+                "Call-ID: c1\r\n"
+                f"CSeq: {number} {'INVITE' if method == 'ACK' else method}\r\nMax-Forwards: {hops}\r\n"
                 f"Contact: <sip:alice@127.0.0.1:{port}>\r\nContent-Type: application/sdp\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}"
             ).encode()

@@ -51,8 +51,17 @@ class Desk:
         self._calls.pop((call.dialog.call_id, call.dialog.local_tag), None)
 
     def find(self, request: Request) -> SipCall | None:
-        """The call a request inside a dialog belongs to."""
-        return self._calls.get((request.call_id, address_tag(request.to_address)))
+        """The call a request inside a dialog belongs to: all three of its marks (RFC 3261 section 12.2.2)."""
+        call = self._calls.get((request.call_id, address_tag(request.to_address)))
+        # Two phones may answer one call of ours: the goodbye of the one must not end the call with the other.
+        return (
+            call if call is not None and call.dialog.remote_tag == address_tag(request.from_address) else None
+        )
+
+    def has(self, invite: Request) -> bool:
+        """Whether this call is up already: it came by another way before (RFC 3261 section 8.2.2.2)."""
+        peer = invite.call_id, address_tag(invite.from_address)
+        return any((call.dialog.call_id, call.dialog.remote_tag) == peer for call in self._calls.values())
 
     def live(self) -> list[SipCall]:
         """All calls."""

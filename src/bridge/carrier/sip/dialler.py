@@ -12,6 +12,7 @@ from sipmessage import URI, Address, Parameters
 from bridge.carrier.call.call import CarrierCall
 from bridge.carrier.call.request import CallRequest
 from bridge.carrier.phone.leg import Leg
+from bridge.carrier.phone.route import LOCAL_HOSTS
 from bridge.carrier.sip.desk import Desk
 from bridge.carrier.sip.invitation import Accepted, Invitee
 from bridge.carrier.sip.login import Login
@@ -61,13 +62,13 @@ class Dialler:
 
     def find_phone(self, call: CarrierCall) -> Leg | None:
         """A leg to one of our own phones; ``None`` where the address is not one's."""
+        address = read_address(call.request.to)
         user = self._plan.phone_for(call.request.to)
-        if user is None:
+        if user is None or (address is not None and not self._is_ours(address.uri)):
             return None
         bindings = self._registrar.bindings(user, self._clock.now_s())
         if not bindings:
             log.warning("phone %s is not registered", mask_number(user), extra={"call_sid": call.sid})
-        address = read_address(call.request.to)
         targets = [
             Target(self._invitee(call, URI.parse(binding.contact), self._domain), binding.hop)
             for binding in bindings
@@ -82,18 +83,24 @@ class Dialler:
             trunk = self._plan.trunk_for(request.to, request.byoc)
             return None if trunk is None else self._by_trunk(call, trunk)
         address = read_address(request.to)
-        if address is None:
-            return None
+        if address is None or self._is_ours(address.uri):
+            return None  # nobody has that name here; calling our own port would only ring ourselves
         invitee = self._invitee(call, address.uri, self._domain, _login(request))
         security: Security = "required" if address.is_secure else "off"
         return OutgoingLeg(self._desk, [Target(invitee)], security, on_answer=_note(call))
+
+    def _is_ours(self, uri: URI) -> bool:
+        """Whether an address is one of our own users; with another port it is some other program's."""
+        if uri.host.lower() not in {*LOCAL_HOSTS, self._domain.lower()}:
+            return False
+        return uri.port is None or uri.port in self._desk.endpoint.sockets.ports.values()
 
     def _by_trunk(self, call: CarrierCall, trunk: Trunk) -> Leg:
         caller = trunk.shown(shown_from(call))
         if caller != shown_from(call):
             call.warn(None, f"trunk {trunk.name} does not carry the caller ID asked for; its first is used")
         uri = trunk_uri(trunk, call.request.to)
-        host = trunk.host if trunk.username else self._domain
+        host = uri.host if trunk.username else self._domain
         invitee = self._invitee(call, uri, host, trunk_login(trunk), caller=caller)
         security: Security = "required" if trunk.secure_media else "off"
         return OutgoingLeg(self._desk, [Target(invitee)], security, on_answer=_note(call))

@@ -104,7 +104,7 @@ class Endpoint:
         tls_port: int | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> AsyncIterator[None]:
-        """Listen and tell ``callee`` what comes, while this is open. Raises ``OSError`` where a port is taken."""
+        """Listen, and tell ``callee`` what comes. Raises ``OSError`` where a port is taken."""
         self._callee = callee
         try:
             await self.sockets.open(host, port, tls_port=tls_port, tls=tls)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sipmessage import URI, Address, CSeq, Request, Response
+from sipmessage import URI, Address, CSeq, Parameters, Request, Response
 
 from bridge.carrier.sip.endpoint import ALLOW, Endpoint
 from bridge.carrier.sip.handed_on import own_headers
@@ -123,7 +123,7 @@ class Invitation:
         request = Request("INVITE", invitee.uri, self._sdp)
         request.max_forwards = MAX_FORWARDS
         request.from_address = invitee.caller
-        request.to_address = Address(uri=URI.parse(str(invitee.uri).partition(";")[0]))
+        request.to_address = Address(uri=replace(invitee.uri, parameters=Parameters()))
         request.call_id = invitee.call_id
         request.cseq = CSeq(sequence=number, method="INVITE")
         request.contact = [self._contact]

@@ -91,43 +91,49 @@ class OutgoingLeg:
         except SipUnreachable as error:
             log.warning("a SIP phone cannot be called: %s", error)
             return Answer("unreachable", 404)
-        host, _ = self._desk.endpoint.sockets.address_toward(hop)
+        host, port = self._desk.endpoint.sockets.address_toward(hop)
+        if (hop.host, hop.port) == (host, port):
+            log.warning("a SIP phone cannot be called: its address is our own port")
+            return Answer("unreachable", 482)
         try:
             media = await self._desk.open_media(host)
         except (SipUnreachable, CarrierRefused) as error:
             log.warning("a SIP phone cannot be called: %s", error)
             return Answer("unreachable", 503)
-        negotiation = Negotiation(host, media.local_port, self._security)
-        contact = self._desk.endpoint.contact(target.invitee.caller.uri.user or "", hop)
-        invitation = Invitation(
-            self._desk.endpoint,
-            target.invitee,
-            hop,
-            contact=contact,
-            sdp=negotiation.offer(),
-            ringing=ringing,
-            inside=self._desk.hop_inside,
-            accepted=lambda accepted: self._begin(
-                SipCall(
-                    self._desk.endpoint,
-                    accepted.dialog,
-                    accepted.hop,
-                    media,
-                    negotiation,
-                    contact=contact,
-                    login=target.invitee.login,
-                    forget=self._ended,
-                ),
-                accepted,
-                negotiation,
-            ),
-        )
         is_kept = False
         try:
+            negotiation = Negotiation(host, media.local_port, self._security)
+            contact = self._desk.endpoint.contact(target.invitee.caller.uri.user or "", hop)
+            invitation = Invitation(
+                self._desk.endpoint,
+                target.invitee,
+                hop,
+                contact=contact,
+                sdp=negotiation.offer(),
+                ringing=ringing,
+                inside=self._desk.hop_inside,
+                accepted=lambda accepted: self._begin(
+                    SipCall(
+                        self._desk.endpoint,
+                        accepted.dialog,
+                        accepted.hop,
+                        media,
+                        negotiation,
+                        contact=contact,
+                        login=target.invitee.login,
+                        forget=self._ended,
+                    ),
+                    accepted,
+                    negotiation,
+                ),
+            )
             status = await invitation.run()
             is_kept = status == 200
             return Answer("answered" if is_kept else _RESULTS.get(status, "unreachable"), status)
-        except MalformedSip as error:  # something we were asked to send cannot stand in a message
+        except (
+            MalformedSip,
+            ValueError,
+        ) as error:  # something we were asked to send cannot stand in a message
             log.warning("a SIP phone cannot be called: %s", error)
             return Answer("unreachable", 400)
         finally:

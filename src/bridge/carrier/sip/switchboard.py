@@ -61,9 +61,6 @@ class Switchboard:
     # Callee
 
     def incoming(self, key: str, request: Request, hop: Hop) -> None:
-        if request.max_forwards == 0 and request.method != "REGISTER":
-            self._respond(key, request, 483)
-            return
         required = request.require
         if required:
             # Nothing that may be required is spoken here (RFC 3261 section 8.2.2.3).
@@ -109,7 +106,9 @@ class Switchboard:
     def _invite(self, key: str, request: Request, hop: Hop) -> None:
         decision = self._gatekeeper.judge_call(request, hop, self._clock.now_s())
         if decision.status != 0:
-            log.warning(
+            log.log(
+                # Being asked for a password is how every call of a phone begins.
+                logging.DEBUG if decision.status in (401, 407) else logging.WARNING,
                 "a call from %s to %s is refused with %d: %s",
                 hop.host,
                 mask_number(request.uri.user or ""),
@@ -118,7 +117,11 @@ class Switchboard:
             )
             self._desk.endpoint.refuse(key, request, decision.status, decision.headers)
             return
-        self._waiting.expect(key)
+        if self._desk.has(request) or not self._waiting.expect(key, request):
+            self._desk.endpoint.refuse(
+                key, request, 482
+            )  # it came by another way too (RFC 3261 section 8.2.2.2)
+            return
         self._reception.invited(key, request, hop, decision.caller)
 
     def _register(self, key: str, request: Request, hop: Hop) -> None:
