@@ -52,19 +52,20 @@ class Peer(asyncio.DatagramProtocol):
         number: int = 1,
         way: str = "",
         hops: int = 70,
+        kind: str = "application/sdp",
         body: str = "",
     ) -> None:
-        port = self.port
+        host, port = self._transport.get_extra_info("sockname")[:2]
         # A CANCEL is for the INVITE of its branch (RFC 3261 section 9.1).
         branch = f"z9hG4bK{'INVITE' if method == 'CANCEL' else method}{number}{way}"
         self._transport.sendto(
             (
                 f"{method} sip:{user}@127.0.0.1 SIP/2.0\r\n"
-                f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch={branch}\r\n"
+                f"Via: SIP/2.0/UDP {host}:{port};branch={branch}\r\n"
                 f"From: <sip:alice@127.0.0.1>;tag={from_tag}\r\nTo: <sip:bob@127.0.0.1>{to_tag}\r\n"
                 "Call-ID: c1\r\n"
-                f"CSeq: {number} {'INVITE' if method == 'ACK' else method}\r\nMax-Forwards: {hops}\r\n"
-                f"Contact: <sip:alice@127.0.0.1:{port}>\r\nContent-Type: application/sdp\r\n"
+                f"CSeq: {number} {method}\r\nMax-Forwards: {hops}\r\n"
+                f"Contact: <sip:alice@{host}:{port}>\r\nContent-Type: {kind}\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}"
             ).encode()
         )
@@ -100,6 +101,19 @@ async def site_and_peer(plan: Plan | None = None) -> AsyncIterator[tuple[Site, P
         finally:
             site.desk.close()
             transport.close()
+
+
+@asynccontextmanager
+async def another_peer(site: Site, host: str) -> AsyncIterator[Peer]:
+    """Give one more peer of a site, at this address."""
+    port = site.service.endpoint.sockets.ports["udp"]
+    transport, peer = await asyncio.get_running_loop().create_datagram_endpoint(
+        Peer, local_addr=(host, 0), remote_addr=("127.0.0.1", port)
+    )
+    try:
+        yield peer
+    finally:
+        transport.close()
 
 
 def to_tag_of(response: str) -> str:

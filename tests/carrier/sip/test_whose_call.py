@@ -7,29 +7,30 @@ import asyncio
 import pytest
 from sipmessage import URI
 
+from bridge.carrier.call.incoming import IncomingLeg
 from bridge.carrier.sip import outgoing_leg
 from bridge.carrier.sip.plan import Phone, Plan
 from bridge.sip.hop import Hop
 from tests.carrier.sip.sip_stage import ANYBODY, Site, nothing, placed
-from tests.carrier.sip.test_odd_peers import SDP, Peer, site_and_peer, to_tag_of
+from tests.carrier.sip.test_odd_peers import SDP, Peer, another_peer, site_and_peer, to_tag_of
 
 BOB = Phone.model_validate({"user": "bob", "password": "very-secret"})
 
 
-async def answered(site: Site, peer: Peer) -> str:
-    """Have the peer call; gives the tag of the call."""
+async def answered(site: Site, peer: Peer) -> tuple[IncomingLeg, str]:
+    """Have the peer call; gives the call and its tag."""
     peer.sends("INVITE", body=SDP)
     leg = await site.desk.next_call()
     await leg.answered()
     tag = to_tag_of(await peer.hears("200"))
     peer.sends("ACK", to_tag=tag)
-    return tag
+    return leg, tag
 
 
 async def test_a_goodbye_with_another_tag_is_not_this_calls() -> None:
     """Two phones may answer one call, and a stranger may guess."""
     async with site_and_peer() as (site, peer):
-        tag = await answered(site, peer)
+        _, tag = await answered(site, peer)
         peer.sends("BYE", from_tag="other", to_tag=tag, number=2)
         await peer.hears("481")
         assert site.service.live_calls == 1
@@ -97,3 +98,35 @@ async def test_the_whole_user_stands_in_the_to(user: str) -> None:
         assert f"To: <sip:{user}@127.0.0.1:{port}>\r\n" in peer.heard[0]
         dialling.cancel()
         await asyncio.gather(dialling, return_exceptions=True)
+
+
+async def test_a_phone_that_moves_is_spoken_to_where_it_is_now() -> None:
+    async with site_and_peer() as (site, peer):
+        leg, tag = await answered(site, peer)
+        async with another_peer(site, "127.0.0.2") as moved:
+            moved.sends("INVITE", to_tag=tag, number=2, body=SDP)
+            moved.sends("ACK", to_tag=to_tag_of(await moved.hears("200")), number=2)
+            await leg.hang_up()
+            await moved.until(lambda: "BYE" in moved.requests())
+        assert "BYE" not in peer.requests()
+
+
+async def test_a_late_copy_of_an_ack_is_not_the_answer_to_another_offer() -> None:
+    async with site_and_peer() as (site, peer):
+        _, tag = await answered(site, peer)
+        peer.sends("INVITE", to_tag=tag, number=2)
+        await peer.until(lambda: "v=0" in peer.heard[-1])
+        peer.sends("ACK", to_tag=tag, number=1)
+        peer.sends("OPTIONS", to_tag=tag, number=3)
+        await peer.until(lambda: "CSeq: 3 OPTIONS" in peer.heard[-1])
+        peer.sends("ACK", to_tag=tag, number=2, body=SDP)
+        peer.sends("OPTIONS", to_tag=tag, number=4)
+        await peer.until(lambda: "CSeq: 4 OPTIONS" in peer.heard[-1])
+        assert "BYE" not in peer.requests()
+        assert site.service.live_calls == 1
+
+
+async def test_a_body_of_another_kind_is_refused_as_that() -> None:
+    async with site_and_peer() as (_, peer):
+        peer.sends("INVITE", kind="text/plain", body="hello")
+        assert "\r\nAccept: application/sdp\r\n" in await peer.hears("415")

@@ -43,7 +43,7 @@ call_max_calls          20
 audio_level             no
 rtp_ports               {ports.media}-{ports.media_last}
 jitter_buffer_type      fixed
-jitter_buffer_delay     2-4
+jitter_buffer_delay     {buffer}
 sip_listen              127.0.0.1:{ports.sip}
 audio_source            aufile,{says}
 audio_player            aubridge,sink
@@ -70,6 +70,11 @@ class Phone:
         password: For whoever challenges it.
         expires_s: How long a registration is asked for.
         certificate: Its own, and whom it trusts.
+        codecs: All that it speaks, the best first.
+        ptime_ms: How much it says in a packet, and wants to hear in one; whoever answers it with another
+            time gets his packets of that length.
+        buffers: Whether it has a jitter buffer, of two to four packets; without one it hears a packet as
+            it comes.
 
     """
 
@@ -81,12 +86,16 @@ class Phone:
     password: str | None = None
     expires_s: int = 60
     certificate: Certificate | None = None
+    codecs: str = "PCMU,PCMA"
+    ptime_ms: int = 20
+    buffers: bool = True
 
     def account(self, ports: Ports) -> str:
         """Write its line in the file ``accounts``."""
         host = self.registrar or f"127.0.0.1:{ports.sip}"
         words = [f"<sip:{self.user}@{host};transport={self.transport}>", f"answermode={self.answer}"]
-        words += ["audio_codecs=PCMU,PCMA", f"regint={self.expires_s if self.registrar else 0}"]
+        words += [f"audio_codecs={self.codecs}", f"ptime={self.ptime_ms}"]
+        words.append(f"regint={self.expires_s if self.registrar else 0}")
         if self.srtp:
             words.append(f"mediaenc={self.srtp}")
         if self.password is not None:
@@ -248,7 +257,8 @@ def _config(folder: Path, ports: Ports, says: Path, phone: Phone) -> str:
     tls = ""
     if phone.certificate is not None:
         tls = f"sip_certificate {phone.certificate.both}\nsip_cafile {phone.certificate.authority}\n"
-    return _CONFIG.format(modules=modules, ports=ports, says=says, folder=folder, tls=tls)
+    buffer = "2-4" if phone.buffers else "0-0"
+    return _CONFIG.format(modules=modules, ports=ports, says=says, folder=folder, tls=tls, buffer=buffer)
 
 
 def _is_whole(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1, and the authority that vouches for it."""
+"""A certificate for this machine, and the authority that vouches for it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Certificate:
     authority: Path
 
 
-def issue(folder: Path) -> Certificate:
-    """Make an authority and have it issue a certificate."""
-    authority = trustme.CA()
-    leaf = authority.issue_cert("127.0.0.1", "localhost")
+def issue(folder: Path, *, authority: trustme.CA | None = None, name: str = "127.0.0.1") -> Certificate:
+    """Have an authority, by default a new one, issue a certificate for this name and ``localhost``."""
+    authority = authority or trustme.CA()
+    leaf = authority.issue_cert(name, "localhost")
     made = Certificate(*(folder / name for name in ("chain.pem", "key.pem", "both.pem", "authority.pem")))
     made.chain.write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
     made.key.write_bytes(leaf.private_key_pem.bytes())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from tests.peers.program import program
 from tests.peers.sip.ports import Ports, free_ports
@@ -32,12 +33,76 @@ use_ipv6=0
 bind_address=127.0.0.1
 media_encryption=none
 inc_timeout=30
+use_info={sends_info:d}
+use_rfc2833={sends_events:d}
 [rtp]
 bind_address=127.0.0.1
 audio_rtp_port={ports.media}-{ports.media_last}
+download_ptime={ptime_ms}
 [net]
 firewall_policy=none
+{codecs}
 """
+
+_CODEC: Final = (
+    "[audio_codec_{number}]\nmime={mime}\nrate={rate_hz}\nchannels={channels}\nenabled={enabled:d}"
+)
+_CODECS: Final = [
+    ("PCMU", 8_000, 1),
+    ("PCMA", 8_000, 1),
+    ("opus", 48_000, 2),
+    ("speex", 16_000, 1),
+    ("speex", 8_000, 1),
+    ("GSM", 8_000, 1),
+    ("G722", 8_000, 1),
+]
+"""Those it would offer by itself: what its file does not name is enabled."""
+
+DigitsBy = Literal["event", "info", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """
+    How one Linphone is set up.
+
+    Attributes:
+        user: Its name.
+        answers: At once, or never.
+        codec: The only one that it speaks; empty for all it has.
+        ptime_ms: How much it wants to hear in a packet; 0 says nothing of it.
+        digits_by: Telephone events in RTP, SIP INFO, or each press both ways. With ``info`` it takes no
+            events either.
+
+    """
+
+    user: str = "lin"
+    answers: bool = True
+    codec: Literal["", "PCMU", "PCMA"] = ""
+    ptime_ms: int = 0
+    digits_by: DigitsBy = "event"
+
+    def config(self, ports: Ports) -> str:
+        """Write its configuration file."""
+        return _CONFIG.format(
+            ports=ports,
+            user=self.user,
+            sends_info=self.digits_by != "event",
+            sends_events=self.digits_by != "info",
+            ptime_ms=self.ptime_ms,
+            codecs="\n".join(self._codecs()),
+        )
+
+    def _codecs(self) -> Iterator[str]:
+        if self.codec:
+            for number, (mime, rate_hz, channels) in enumerate(_CODECS):
+                yield _CODEC.format(
+                    number=number,
+                    mime=mime,
+                    rate_hz=rate_hz,
+                    channels=channels,
+                    enabled=mime == self.codec,
+                )
 
 
 class Linphone:
@@ -49,9 +114,23 @@ class Linphone:
         self._folder: Final = folder
         self._running: Final = running
 
+    @property
+    def trace(self) -> str:
+        """Every SIP message it sent and received, and much more."""
+        return "".join(path.read_text(errors="replace") for path in self._folder.glob("log*"))
+
     async def says(self, words: str, *, within_s: float = WITHIN_S) -> str:
         """Wait until it says these words, after those last waited for."""
         return await self._running.until(words, within_s=within_s)
+
+    async def logs(self, words: str, count: int) -> None:
+        """Wait until these words stand in ``trace`` so often."""
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                while self.trace.count(words) < count:
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{words!r} is there {self.trace.count(words)} times") from None
 
     async def register(self, user: str, registrar: str, password: str) -> None:
         """Ask for a registration, as ``register`` does at its prompt."""
@@ -102,17 +181,15 @@ class Linphone:
 
     @classmethod
     @asynccontextmanager
-    async def running(
-        cls, folder: Path, says: Path, *, user: str = "lin", answers: bool = True
-    ) -> AsyncIterator[Linphone]:
-        """Run a phone that says this WAV file; ``answers`` at once, or never."""
-        ports = free_ports()
+    async def running(cls, folder: Path, says: Path, setup: Setup | None = None) -> AsyncIterator[Linphone]:
+        """Run a phone that says this WAV file."""
+        setup, ports = setup or Setup(), free_ports()
         own = folder / f"linphone-{ports.sip}"
         (own / ".local/share/linphone").mkdir(parents=True)
         config = own / "linphonerc"
-        config.write_text(_CONFIG.format(ports=ports, user=user))
+        config.write_text(setup.config(ports))
         command = [program("linphonec"), "-c", str(config), "-l", str(own / "log"), "-d", "5"]
-        if answers:
+        if setup.answers:
             command.append("-a")
         environment = {"HOME": str(own)}
         async with RunningProgram.started(
@@ -124,7 +201,7 @@ class Linphone:
             await process.types(f"play {says}")
             await process.types(f"record {own / 'heard.wav'}")
             try:
-                yield cls(own, ports, user, process)
+                yield cls(own, ports, setup.user, process)
             finally:
                 if process.process.returncode is None:
                     await process.types("quit")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -16,67 +15,20 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.peers.sip.certificate import Certificate
+from tests.peers.sip.plan import SAYS_DBFS, SAYS_HZ, Plan
 from tests.peers.sip.ports import Ports, free_ports
 from tests.peers.sip.running_program import RunningProgram
+
+__all__ = ["SAYS_DBFS", "SAYS_HZ", "Plan", "Site"]
 
 ACCOUNT: Final = f"AC{'1' * 32}"
 TOKEN: Final = "2" * 32
 NUMBER: Final = "+15005550006"
-SAYS_HZ: Final = 700
-"""What every phone hears of us."""
-SAYS_DBFS: Final = -16.0
 
 WITHIN_S: Final = 15.0
 _READY_WITHIN_S: Final = 30.0
 _RECORDED_BYTES_S: Final = 8_000 * 2 * 2
 """PCM16 at 8 kHz, two channels; written about once a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """
-    What a site is configured with.
-
-    Attributes:
-        phones: User and password of those that may register.
-        trunks: Tables of ``[[trunks]]``, ready as TOML.
-        patterns: Numbers that are answered.
-        allow: ``sip_allow``; empty is loopback.
-        certificate: Opens the TLS port, and is whom the carrier trusts.
-        webhook: Who answers the patterns; empty is the site's own server.
-        sinks: Tables of ``[[sinks]]``; by default a recorder and a tone.
-
-    """
-
-    phones: Sequence[tuple[str, str]] = ()
-    trunks: str = ""
-    patterns: Sequence[str] = ("*",)
-    allow: str = ""
-    certificate: Certificate | None = None
-    webhook: str = ""
-    sinks: str = ""
-
-    def toml(self, ports: Ports, folder: Path) -> str:
-        """Write ``bridge.toml``."""
-        lines = [
-            f'port = {ports.control}\ncarrier_port = {ports.control + 1}\nsip_host = "127.0.0.1"',
-            f"sip_port = {ports.sip}\nsip_tls_port = {ports.tls}",
-            f'recordings_dir = "{folder}"',
-        ]
-        if self.allow:
-            lines.append(f'sip_allow = ["{self.allow}"]')
-        if self.certificate is not None:
-            lines.append(f'sip_tls_certificate = "{self.certificate.chain}"')
-            lines.append(f'sip_tls_key = "{self.certificate.key}"')
-        lines += [f'[[phones]]\nuser = "{user}"\npassword = "{password}"' for user, password in self.phones]
-        url = self.webhook or f"http://127.0.0.1:{ports.control}/incoming-call"
-        lines += [f'[[routes]]\npattern = "{pattern}"\nurl = "{url}"' for pattern in self.patterns]
-        sinks = self.sinks or (
-            f'[[sinks]]\nuse = "wav"\ndirectory = "{folder}"\n'
-            f'[[sinks]]\nuse = "tone"\nfrequencies_hz = [{SAYS_HZ}.0]\nlevel_dbfs = {SAYS_DBFS}\n'
-        )
-        return "\n".join([*lines, self.trunks, sinks])
 
 
 class Site:
@@ -213,10 +165,13 @@ class Site:
                     return places
                 await asyncio.sleep(0.05)
 
-    async def trunk_is(self, name: str, state: str, *, within_s: float = WITHIN_S) -> None:
-        """Wait until a trunk is in this state."""
+    async def trunk_is(self, name: str, state: str, *, within_s: float = WITHIN_S) -> str:
+        """Wait until a trunk is in this state; gives the reason."""
         async with asyncio.timeout(within_s):
-            while {t["name"]: t["state"] for t in (await self.roster())["trunks"]}.get(name) != state:
+            while True:
+                for trunk in (await self.roster())["trunks"]:
+                    if (trunk["name"], trunk["state"]) == (name, state):
+                        return str(trunk["reason"])
                 await asyncio.sleep(0.05)
 
     async def live_calls(self) -> int:

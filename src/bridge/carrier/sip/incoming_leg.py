@@ -10,6 +10,7 @@ from sipmessage import Address, Request
 
 from bridge.carrier.phone.leg import Answer
 from bridge.carrier.sip.desk import Desk
+from bridge.carrier.sip.dialog_hop import hop_inside
 from bridge.carrier.sip.endpoint import ALLOW
 from bridge.carrier.sip.media import CallMedia
 from bridge.carrier.sip.negotiation import Negotiation
@@ -19,6 +20,7 @@ from bridge.sip.dialog import Dialog
 from bridge.sip.hop import Hop
 from bridge.sip.message import new_tag, response_to
 from bridge.sip.sdp import AudioMedia
+from bridge.sip.sdp_body import ACCEPT, sdp_of
 
 
 class IncomingLeg:
@@ -60,8 +62,8 @@ class IncomingLeg:
             SdpError: nothing in the offer fits.
 
         """
-        if self._invite.body:
-            self._sdp, self._remote = self._negotiation.answer(self._invite.body)
+        if offer := sdp_of(self._invite):
+            self._sdp, self._remote = self._negotiation.answer(offer)
         headers = [("Contact", str(self._contact)), ("Allow", ALLOW)]
         self._desk.endpoint.respond(self.key, self._invite, 180, to_tag=self._tag, headers=headers)
 
@@ -89,13 +91,13 @@ class IncomingLeg:
         call = SipCall(
             self._desk.endpoint,
             dialog,
-            self._desk.hop_inside(dialog, self._hop),
+            hop_inside(dialog, self._hop),
             self._media,
             self._negotiation,
             contact=self._contact,
             forget=self._ended,
         )
-        call.expect_ack(self.key, offering=self._remote is None)
+        call.expect_ack(self.key, self._invite, offering=self._remote is None)
         self._call = call
         self._desk.remember(call)
         if self._remote is not None:
@@ -105,7 +107,8 @@ class IncomingLeg:
     async def refused(self, sip_status: int) -> None:
         if not self._is_decided:
             self._is_decided = True
-            self._desk.endpoint.respond(self.key, self._invite, sip_status, to_tag=self._tag)
+            headers = [ACCEPT] if sip_status == 415 else []
+            self._desk.endpoint.respond(self.key, self._invite, sip_status, to_tag=self._tag, headers=headers)
         await self.hang_up()
 
     def speak(self) -> bytes:

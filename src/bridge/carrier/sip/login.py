@@ -19,6 +19,12 @@ _WAYS: Final = {
 }
 
 
+def can_be_answered(response: Response) -> bool:
+    """Whether a response is no challenge, or one whose kind of login is known here."""
+    names = _WAYS.get(response.code)
+    return names is None or best_challenge(response.headers.getlist(names[0])) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """Credentials for one peer (RFC 3261 section 22)."""
@@ -26,8 +32,16 @@ class Login:
     username: str
     password: str = field(repr=False)
 
-    def answer(self, request: Request, challenge: Response) -> bool:
-        """Put the answer to a challenge on a request; false where it cannot be answered."""
+    def answer(self, request: Request, challenge: Response, *, count: int = 1) -> bool:
+        """
+        Put the answer to a challenge on a request; false where it cannot be answered.
+
+        Args:
+            request: Gets the header.
+            challenge: The 401 or 407, of this request or an earlier one.
+            count: How many requests it has been the answer to, with this one.
+
+        """
         names = _WAYS.get(challenge.code)
         if names is None:
             return False
@@ -36,7 +50,7 @@ class Login:
             return False
         try:
             answer = Credentials(self.username, self.password).answer(
-                value, method=request.method, uri=str(request.uri), body=request.body
+                value, method=request.method, uri=str(request.uri), body=request.body, count=count
             )
         except DigestUnsupported as error:
             log.warning("a challenge cannot be answered: %s", error)

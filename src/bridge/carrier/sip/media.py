@@ -18,6 +18,7 @@ from bridge.carrier.sip.media_report import Reporting
 from bridge.carrier.sip.media_socket import MediaSockets, open_sockets
 from bridge.carrier.sip.media_source import Address, Source
 from bridge.carrier.sip.port_pool import PortPool
+from bridge.carrier.sip.pressed import Pressed
 from bridge.carrier.sip.pressing import Pressing
 from bridge.clock import Clock
 from bridge.sip.hop import bracketed
@@ -26,11 +27,10 @@ from bridge.sip.rtcp import INTERVAL_FRAMES, is_rtcp
 from bridge.sip.rtp import RtpSender, read_packet
 from bridge.sip.sdp import EVENT_PAYLOAD_TYPE, AudioMedia, Crypto
 from bridge.sip.srtp import SrtpSession
-from bridge.sip.telephone_event import KEYPAD, DigitReader
+from bridge.sip.telephone_event import DigitReader
 
 _MOST_PER_FRAME: Final = 64
 _MOST_BYTES: Final = 2048
-_MOST_DIGITS: Final = 256
 _PLAYABLE: Final = {0: None, 8: ALAW_TO_ULAW}
 """Static payload types and how their payload becomes μ-law: a peer may send either of those we offered."""
 
@@ -70,7 +70,7 @@ class CallMedia:
         self._is_pressing = False
         self._pressing: Final = Pressing()
         self._reader: Final = DigitReader()
-        self._pressed = ""
+        self._pressed: Final = Pressed(clock)
         self._remote: AudioMedia | None = None
         self._our_key: Crypto | None = None
         self._srtp: SrtpSession | None = None
@@ -155,10 +155,7 @@ class CallMedia:
         self._is_unheard |= self._is_polled
         self._is_polled = True
         self._receive()
-        if not self._pressed:
-            return ""
-        pressed, self._pressed = self._pressed, ""
-        return pressed
+        return self._pressed.take() if self._pressed.waiting else ""
 
     def speak(self) -> bytes:
         """Give the next 20 ms the peer says, 160 bytes of μ-law."""
@@ -235,7 +232,7 @@ class CallMedia:
             table = self._audio[number]
             self._buffer.push(ssrc, rtp_timestamp, payload if table is None else payload.translate(table))
         elif number in self._events:
-            self.add_info_digit(self._reader.feed(payload, rtp_timestamp))
+            self._pressed.add(self._reader.feed(payload, rtp_timestamp), "event")
         else:
             self._counts.ignored += 1
             return
@@ -261,16 +258,19 @@ class CallMedia:
         self._is_pressing = True
 
     def add_info_digit(self, digit: str) -> None:
-        """Take a digit that came another way, as SIP INFO; what is none is passed over."""
-        if digit.upper() in KEYPAD and len(self._pressed) < _MOST_DIGITS:
-            self._pressed += digit.upper()
+        """Take a digit that came as SIP INFO, unless an event has told it; what is none is passed over."""
+        self._pressed.add(digit, "info")
 
     # How it goes
 
+    @property
+    def is_held(self) -> bool:
+        """Whether audio flows one way only, or none; so it is until the peer has described its side."""
+        return self._remote is None or self._remote.direction != "sendrecv"
+
     def is_silent_since_s(self, now_s: float) -> float:
         """For how long nothing has come from the peer, RTCP included; 0 while the call is held."""
-        is_held = self._remote is None or self._remote.direction != "sendrecv"
-        return 0.0 if is_held else self._source.silent_s(now_s)
+        return 0.0 if self.is_held else self._source.silent_s(now_s)
 
     @property
     def stats(self) -> MediaCounts:

@@ -10,6 +10,7 @@ from typing import Final
 
 from bridge.carrier.phone.leg import Answer, DialResult
 from bridge.carrier.sip.desk import Desk
+from bridge.carrier.sip.dialog_hop import hop_inside
 from bridge.carrier.sip.invitation import Accepted, Invitation, Invitee
 from bridge.carrier.sip.negotiation import Negotiation, Security
 from bridge.carrier.sip.next_hop import find_hop
@@ -111,7 +112,7 @@ class OutgoingLeg:
                 contact=contact,
                 sdp=negotiation.offer(),
                 ringing=ringing,
-                inside=self._desk.hop_inside,
+                inside=hop_inside,
                 accepted=lambda accepted: self._begin(
                     SipCall(
                         self._desk.endpoint,

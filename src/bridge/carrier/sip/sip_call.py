@@ -10,6 +10,7 @@ from typing import Final
 
 from sipmessage import Address, Request, Response
 
+from bridge.carrier.sip.dialog_hop import hop_inside
 from bridge.carrier.sip.endpoint import ALLOW, Endpoint
 from bridge.carrier.sip.login import Login
 from bridge.carrier.sip.media import CallMedia
@@ -17,6 +18,7 @@ from bridge.carrier.sip.negotiation import Negotiation
 from bridge.errors import SdpError
 from bridge.sip.dialog import Dialog
 from bridge.sip.hop import Hop
+from bridge.sip.sdp_body import ACCEPT, sdp_of
 
 SILENT_AFTER_S: Final = 15.0
 """Without a packet for so long the peer is asked whether it is still there; a muted phone answers that."""
@@ -71,7 +73,7 @@ class SipCall:
         self._login: Final = login
         self._forget: Final = forget
         self._answer_due: str | None = None
-        self._is_held = False
+        self._answer_due_cseq = 0
         self._is_offering = False
         self._is_bye_due = False
         self._is_asking = False
@@ -85,16 +87,16 @@ class SipCall:
             self._endpoint.respond(key, request, 500, phrase="Out of order", headers=[("Retry-After", "1")])
         else:
             self._hop = hop if hop.is_reliable else self._hop
-            self._handle(key, request)
+            self._handle(key, request, hop)
 
-    def _handle(self, key: str, request: Request) -> None:
+    def _handle(self, key: str, request: Request, hop: Hop) -> None:
         match request.method:
             case "BYE":
                 self._endpoint.respond(key, request, 200)
                 self._is_bye_due = False
                 self._end(by_peer=True)
             case "INVITE" | "UPDATE":
-                self._change(key, request)
+                self._change(key, request, hop)
             case "INFO":
                 self._info(key, request)
             case "OPTIONS":
@@ -104,13 +106,13 @@ class SipCall:
 
     def acked(self, request: Request) -> None:
         """The peer has our 2xx; where we made the offer in it, its answer is in the ACK."""
-        if self._answer_due is None:
-            return  # a copy
+        if self._answer_due is None or request.cseq.sequence != self._answer_due_cseq:
+            return  # a copy, perhaps of an earlier one (RFC 3261 section 13.2.2.4)
         self._settle()
         if self._is_offering and not self.ended.is_set():
             self._is_offering = False
             try:
-                remote = self._negotiation.take_answer(request.body)
+                remote = self._negotiation.take_answer(sdp_of(request))
                 self.media.update(remote, self._negotiation.key, nat_host=self._hop.host)
             except SdpError as error:
                 log.warning("the answer in an ACK does not fit: %s", error)
@@ -126,36 +128,41 @@ class SipCall:
             self._send("BYE", lambda _: None)
             self._forget(self)
 
-    def expect_ack(self, key: str, *, offering: bool = False) -> None:
-        """Our 2xx with this key is on its way; ``offering``: it holds our offer."""
-        self._answer_due, self._is_offering = key, offering
+    def expect_ack(self, key: str, invite: Request, *, offering: bool = False) -> None:
+        """Our 2xx to this INVITE is on its way; ``offering``: it holds our offer."""
+        self._answer_due, self._answer_due_cseq, self._is_offering = key, invite.cseq.sequence, offering
 
     def awaits(self, key: str) -> bool:
         """Whether this is the 2xx whose ACK is awaited."""
         return self._answer_due == key
 
-    def _change(self, key: str, request: Request) -> None:
+    def _change(self, key: str, request: Request, hop: Hop) -> None:
         """Hold, resume, move or only refresh the session (RFC 3261 section 14, RFC 3311)."""
         if request.method == "INVITE" and self._answer_due is not None:
             # Section 14.2: the one before is not settled yet.
             self._endpoint.respond(key, request, 500, headers=[("Retry-After", "1")])
             return
-        try:
-            sdp = self._described(request)
-        except SdpError as error:
-            self._endpoint.respond(key, request, error.status, phrase=str(error)[:60])
+        if request.body and self._is_offering:
+            self._endpoint.respond(key, request, 491)  # RFC 3311 section 5.2: ours is not answered yet
             return
         self.dialog.refresh(request)
+        self._hop = hop_inside(self.dialog, hop)  # a phone that has moved says so by this
+        try:
+            offer = sdp_of(request)
+            sdp = self._described(request, offer)
+        except SdpError as error:
+            headers = [ACCEPT] if error.status == 415 else []
+            self._endpoint.respond(key, request, error.status, phrase=str(error)[:60], headers=headers)
+            return
         headers = [("Contact", str(self._contact)), ("Allow", ALLOW)]
         if request.method == "INVITE":
-            self.expect_ack(key, offering=not request.body)
+            self.expect_ack(key, request, offering=not offer)
         self._endpoint.respond(key, request, 200, headers=headers, sdp=sdp)
 
-    def _described(self, request: Request) -> bytes:
-        if request.body:
-            sdp, remote = self._negotiation.answer(request.body)
-            self.media.update(remote, self._negotiation.key)
-            self._is_held = remote.direction != "sendrecv"
+    def _described(self, request: Request, offer: bytes) -> bytes:
+        if offer:
+            sdp, remote = self._negotiation.answer(offer)
+            self.media.update(remote, self._negotiation.key, nat_host=self._hop.host)
             return sdp
         return self._negotiation.offer() if request.method == "INVITE" else b""
 
@@ -217,8 +224,9 @@ class SipCall:
         if self.ended.is_set() or self._is_asking:
             return
         # Whoever talks is there; some simple peers end a call in which they are asked.
-        is_quiet = self._is_held or self.media.is_silent_since_s(now_s) >= SILENT_AFTER_S
-        if not is_quiet or now_s - self._asked_s < (ASK_EVERY_S if self._is_held else SILENT_AFTER_S):
+        is_held = self.media.is_held
+        is_quiet = is_held or self.media.is_silent_since_s(now_s) >= SILENT_AFTER_S
+        if not is_quiet or now_s - self._asked_s < (ASK_EVERY_S if is_held else SILENT_AFTER_S):
             return
         self._is_asking, self._asked_s = True, now_s
         self._send("OPTIONS", self._lives)

@@ -11,13 +11,13 @@ import asyncio
 import errno
 import itertools
 import logging
-import os
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
 from bridge.carrier.sip.local_address import LocalAddress
+from bridge.carrier.sip.socket_faults import cannot_listen, refusal
 from bridge.errors import MalformedSip
 from bridge.sip.framing import Framing
 from bridge.sip.hop import Hop
@@ -28,6 +28,8 @@ _MOST_FLOWS_OF_A_HOST: Final = 200
 _MOST_UNSENT_BYTES: Final = 256 * 1024
 """A peer that does not read loses its connection here."""
 _CONNECT_TIMEOUT_S: Final = 8.0
+_MOST_REFUSALS: Final = 100
+"""Failed connections whose reason is kept; the oldest is forgotten for a new one."""
 _PORT_TRIES: Final = 10
 """How many free TCP ports are tried until UDP is free on one of them too."""
 
@@ -67,6 +69,7 @@ class Sockets:
         self._numbers: Final = itertools.count(1)
         self._flows: dict[int, Flow] = {}
         self._connecting: dict[Hop, list[bytes]] = {}
+        self._refusals: dict[Hop, str] = {}
         self.ports: dict[str, int] = {}
 
     async def open(
@@ -86,13 +89,13 @@ class Sockets:
                 break
             except OSError as error:
                 if tries_left == 0 or error.errno != errno.EADDRINUSE:
-                    raise _cannot_listen(error, host, port, "BRIDGE_SIP_PORT") from error
+                    raise cannot_listen(error, host, port, "BRIDGE_SIP_PORT") from error
         if tls is not None and tls_port is not None:
             try:
                 self.ports["tls"] = await self._listen("tls", host, tls_port, tls)
             except OSError as error:
                 self.close()
-                raise _cannot_listen(error, host, tls_port, "BRIDGE_SIP_TLS_PORT") from error
+                raise cannot_listen(error, host, tls_port, "BRIDGE_SIP_TLS_PORT") from error
 
     async def _open_pair(self, host: str, port: int) -> dict[str, int]:
         """Open TCP, then UDP on the port it got: with port 0 somebody else may hold that one for UDP."""
@@ -145,6 +148,16 @@ class Sockets:
         elif sum(map(len, waiting)) < _MOST_UNSENT_BYTES:
             waiting.append(data)
 
+    def why_not(self, hop: Hop) -> str:
+        """Why the latest attempt to connect there failed; empty where it did not, or was long ago."""
+        return self._refusals.get(hop, "")
+
+    async def until_ended(self, hop: Hop) -> None:
+        """Return once the connection that requests to a hop go by has ended; at once if there is none."""
+        flow = self._flow_to(hop)
+        if flow is not None:
+            await flow.over.wait()
+
     def _flow_to(self, hop: Hop) -> Flow | None:
         if hop.flow is not None and hop.flow in self._flows:
             return self._flows[hop.flow]
@@ -156,6 +169,7 @@ class Sockets:
         return None
 
     async def _connect(self, hop: Hop) -> None:
+        self._refusals.pop(hop, None)
         tls = None
         if hop.transport == "tls":
             tls = self._client_tls or ssl.create_default_context()
@@ -169,7 +183,11 @@ class Sockets:
                     server_hostname=None if tls is None else hop.name or hop.host,
                 )
         except (OSError, TimeoutError, ValueError, OverflowError) as error:
-            log.warning("no %s connection to %s: %s", hop.transport, hop.host, str(error) or "timeout")
+            reason = refusal(error, _CONNECT_TIMEOUT_S)
+            log.warning("no %s connection to %s: %s", hop.transport, hop.host, reason)
+            if len(self._refusals) >= _MOST_REFUSALS:
+                del self._refusals[next(iter(self._refusals))]
+            self._refusals[hop] = reason
             del self._connecting[hop]
             self._lost(hop)
             return
@@ -202,13 +220,6 @@ class Sockets:
             self._lost(flow.hop)
 
 
-def _cannot_listen(error: OSError, host: str, port: int, setting: str) -> OSError:
-    reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
-    return OSError(
-        error.errno, f"SIP cannot listen on {host} port {port}: {reason}. Free it or change {setting}"
-    )
-
-
 class _Udp(asyncio.DatagramProtocol):
     def __init__(self, sockets: Sockets) -> None:
         self._sockets = sockets
@@ -231,6 +242,7 @@ class Flow(asyncio.Protocol):
         self.number = 0
         self.host, self.port = "", 0
         self.last_heard_s = 0.0
+        self.over: Final = asyncio.Event()
         self._sockets = sockets
         self._framing = Framing()
         self._writer: asyncio.Transport | None = None
@@ -262,6 +274,7 @@ class Flow(asyncio.Protocol):
             self._sockets.received(message, self.hop)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
+        self.over.set()
         self._sockets.ended(self)
 
     def send(self, data: bytes) -> None:

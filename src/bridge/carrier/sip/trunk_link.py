@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from sipmessage import URI, Address, CSeq, Request, Response
 
 from bridge.carrier.sip.desk import Desk
-from bridge.carrier.sip.login import Login
+from bridge.carrier.sip.login import Login, can_be_answered
 from bridge.carrier.sip.next_hop import find_hop
 from bridge.carrier.sip.plan import Trunk
 from bridge.clock import Clock
@@ -23,6 +24,8 @@ ASK_EVERY_S: Final = 60.0
 """How often a trunk without registration is sent OPTIONS."""
 _FIRST_BACK_OFF_S: Final = 2.0
 _MOST_BACK_OFF_S: Final = 300.0
+_STEADY_S: Final = 60.0
+"""A connection that lasted this long was no failed attempt: a proxy closes what is quiet for some minutes."""
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class TrunkLink:
         self._sequence = 0
         self._expires_s = EXPIRES_S
         self._hop: Hop | None = None
+        self._challenge: Response | None = None
 
     @property
     def uri(self) -> URI:
@@ -64,27 +68,63 @@ class TrunkLink:
         """Keep it up until cancelled."""
         back_off_s = _FIRST_BACK_OFF_S
         while True:
-            try:
-                hop = self._hop = await find_hop(self.uri)
-                wait_s = await self._register(hop) if self.trunk.register else await self._ask(hop)
-            except SipUnreachable as error:
-                self._failed(str(error))
-                wait_s = 0.0
-            except Exception as error:
-                log.exception("trunk %s: its answer made us fail", self.trunk.name)
-                self._failed(type(error).__name__)
-                wait_s = 0.0
-            if wait_s:
+            since_s = self._clock.now_s()
+            wait_s = await self._try()
+            if wait_s and await self._lasts(wait_s):
                 back_off_s = _FIRST_BACK_OFF_S
-            else:
-                wait_s, back_off_s = back_off_s, min(back_off_s * 2, _MOST_BACK_OFF_S)
-            await self._clock.sleep_until_s(self._clock.now_s() + wait_s)
+                continue
+            if self._clock.now_s() - since_s >= _STEADY_S:
+                back_off_s = _FIRST_BACK_OFF_S
+            await self._sleep(back_off_s)
+            back_off_s = min(back_off_s * 2, _MOST_BACK_OFF_S)
+
+    async def _try(self) -> float:
+        """Register or ask once; gives the seconds until it is due again, 0 where it failed."""
+        try:
+            hop = self._hop = await find_hop(self.uri)
+            return await self._register(hop) if self.trunk.register else await self._ask(hop)
+        except SipUnreachable as error:
+            self._failed(str(error))
+        except Exception as error:
+            log.exception("trunk %s: its answer made us fail", self.trunk.name)
+            self._failed(type(error).__name__)
+        return 0.0
+
+    async def _lasts(self, wait_s: float) -> bool:
+        """
+        Wait until it is due again; false where the connection we registered by has ended before.
+
+        Calls to us may have no other way, and a proxy that was restarted may have forgotten us
+        (RFC 5626 section 4.5: a failed flow is replaced, after a pause).
+        """
+        hop = self._hop
+        if hop is None or not hop.is_reliable or not self.trunk.register:
+            await self._sleep(wait_s)
+            return True
+        async with asyncio.TaskGroup() as group:
+            due = group.create_task(self._sleep(wait_s))
+            ended = group.create_task(self._desk.endpoint.sockets.until_ended(hop))
+            await asyncio.wait((due, ended), return_when=asyncio.FIRST_COMPLETED)
+            is_due = due.done()
+            due.cancel()
+            ended.cancel()
+        return is_due
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.sleep_until_s(self._clock.now_s() + seconds)
 
     def depart(self) -> None:
-        """Take the registration back, as far as one message does (RFC 3261 section 10.2.2)."""
+        """
+        Take the registration back, as far as one message does (RFC 3261 section 10.2.2).
+
+        It answers the latest challenge once more (section 22.3), because we shall not be there for a new one.
+        """
         if self.state == "registered" and self._hop is not None:
             self._expires_s = 0
-            self._desk.endpoint.request(self._build("REGISTER", self._hop), self._hop, lambda _: None)
+            request = self._build("REGISTER", self._hop)
+            if self.login is not None and self._challenge is not None:
+                self.login.answer(request, self._challenge, count=2)
+            self._desk.endpoint.request(request, self._hop, lambda _: None)
 
     async def _register(self, hop: Hop) -> float:
         response = await self._transact(self._build("REGISTER", hop), hop)
@@ -92,7 +132,7 @@ class TrunkLink:
             self._expires_s = min(max(_min_expires_s(response), 60), 86_400)
             response = await self._transact(self._build("REGISTER", hop), hop)
         if response is None or response.code != 200:
-            self._failed("no answer" if response is None else f"{response.code} {response.phrase}")
+            self._failed(self._refusal(response, hop))
             return 0.0
         if self.state != "registered":
             log.info("trunk %s: registered", self.trunk.name)
@@ -103,7 +143,7 @@ class TrunkLink:
     async def _ask(self, hop: Hop) -> float:
         response = await self._transact(self._build("OPTIONS", hop), hop)
         if response is None or response.code in (408, 503):
-            self._failed("no answer" if response is None else f"{response.code} {response.phrase}")
+            self._failed(self._refusal(response, hop))
             return 0.0
         self.state, self.reason = "reachable", ""  # whatever it says, it is there
         return ASK_EVERY_S
@@ -128,10 +168,20 @@ class TrunkLink:
         login = self.login
         if response is None or login is None or response.code not in (401, 407):
             return response
+        self._challenge = response
         again = self._build(request.method, hop)
         if not login.answer(again, response):
             return response
         return await self._desk.endpoint.ask(again, hop)
+
+    def _refusal(self, response: Response | None, hop: Hop) -> str:
+        """Say why it is not up."""
+        if response is None:
+            return self._desk.endpoint.sockets.why_not(hop) or "no answer"
+        reason = f"{response.code} {response.phrase}"
+        if self.login is not None and not can_be_answered(response):
+            reason += ", and asks for a login of a kind that is unknown here"
+        return reason
 
     def _granted_s(self, response: Response) -> float:
         """How long the registrar keeps us: what it says of our own Contact, else of all (section 10.2.4)."""
