@@ -68,7 +68,7 @@ class Brake:
             now_s: Monotonic seconds.
 
         """
-        address = _network(source)
+        address = network_of(source)
         self._forget_old(now_s)
         if user is not None:
             failures = self._count((address, user[:_MAX_USER_CHARACTERS]), self._free, now_s)
@@ -78,11 +78,11 @@ class Brake:
 
     def ok(self, source: str, user: str) -> None:
         """Forget the failures of a user at an address, who now has the password right."""
-        self._tallies.pop((_network(source), user[:_MAX_USER_CHARACTERS]), None)
+        self._tallies.pop((network_of(source), user[:_MAX_USER_CHARACTERS]), None)
 
     def wait_s(self, source: str, user: str | None, now_s: float) -> float:
         """Say how long a request is still to be refused unread, for ``Retry-After``; 0 if it is not."""
-        address = _network(source)
+        address = network_of(source)
         keys: list[tuple[str, str | None]] = [(address, None)]
         if user is not None:
             keys.append((address, user[:_MAX_USER_CHARACTERS]))
@@ -113,7 +113,8 @@ class Brake:
             del self._tallies[key]
 
 
-def _network(source: str) -> str:
+def network_of(source: str) -> str:
+    """Whose an address is: itself for IPv4, the /64 for IPv6; what is no address stands for itself."""
     try:
         address = ip_address(source.partition("%")[0])
     except ValueError:

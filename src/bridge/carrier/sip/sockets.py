@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import itertools
 import logging
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
+from bridge.carrier.sip.flow import MOST_UNSENT_BYTES, Flow
+from bridge.carrier.sip.flow_table import FlowTable
 from bridge.carrier.sip.local_address import LocalAddress
 from bridge.carrier.sip.socket_faults import cannot_listen, refusal
-from bridge.errors import MalformedSip
-from bridge.sip.framing import Framing
 from bridge.sip.hop import Hop
 
-_MOST_FLOWS: Final = 1_000
-"""Connections at once; the one that has been quiet longest gives way to a new one."""
-_MOST_FLOWS_OF_A_HOST: Final = 200
-_MOST_UNSENT_BYTES: Final = 256 * 1024
-"""A peer that does not read loses its connection here."""
+_HANDSHAKE_TIMEOUT_S: Final = 5.0
 _CONNECT_TIMEOUT_S: Final = 8.0
 _MOST_REFUSALS: Final = 100
 """Failed connections whose reason is kept; the oldest is forgotten for a new one."""
@@ -66,8 +61,7 @@ class Sockets:
         self._local = LocalAddress("127.0.0.1")
         self._udp: asyncio.DatagramTransport | None = None
         self._servers: list[asyncio.Server] = []
-        self._numbers: Final = itertools.count(1)
-        self._flows: dict[int, Flow] = {}
+        self._flows: Final = FlowTable()
         self._connecting: dict[Hop, list[bytes]] = {}
         self._refusals: dict[Hop, str] = {}
         self.ports: dict[str, int] = {}
@@ -111,7 +105,11 @@ class Sockets:
 
     async def _listen(self, transport: str, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         server = await asyncio.get_running_loop().create_server(
-            lambda: Flow(self, transport), host, port, ssl=tls
+            lambda: Flow(self, transport),
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_TIMEOUT_S,
         )
         self._servers.append(server)
         listening: int = server.sockets[0].getsockname()[1]
@@ -123,7 +121,7 @@ class Sockets:
             server.close()
         if self._udp is not None:
             self._udp.close()
-        for flow in list(self._flows.values()):
+        for flow in self._flows:
             flow.close()
 
     def address_toward(self, hop: Hop) -> tuple[str, int]:
@@ -145,7 +143,7 @@ class Sockets:
         if waiting is None:
             self._connecting[target] = [data]
             self._spawn(self._connect(target))
-        elif sum(map(len, waiting)) < _MOST_UNSENT_BYTES:
+        elif sum(map(len, waiting)) < MOST_UNSENT_BYTES:
             waiting.append(data)
 
     def why_not(self, hop: Hop) -> str:
@@ -159,9 +157,10 @@ class Sockets:
             await flow.over.wait()
 
     def _flow_to(self, hop: Hop) -> Flow | None:
-        if hop.flow is not None and hop.flow in self._flows:
-            return self._flows[hop.flow]
-        for flow in self._flows.values():
+        own = self._flows.get(hop.flow)
+        if own is not None:
+            return own
+        for flow in self._flows:
             is_there = (flow.transport, flow.host, flow.port) == (hop.transport, hop.host, hop.port)
             # What another name's certificate was checked for proves nothing about this one.
             if is_there and flow.name in (hop.name or hop.host, ""):
@@ -204,20 +203,24 @@ class Sockets:
             log.exception("taking a SIP message failed")
 
     def opened(self, flow: Flow) -> int:
-        """Number a new connection."""
-        neighbours = [other for other in self._flows.values() if other.host == flow.host]
-        if len(neighbours) >= _MOST_FLOWS_OF_A_HOST or len(self._flows) >= _MOST_FLOWS:
-            # Of one host's own, so that nobody drives out the phones of others.
-            quietest = min(neighbours or self._flows.values(), key=lambda other: other.last_heard_s)
-            quietest.close()
-        number = next(self._numbers)
-        self._flows[number] = flow
-        return number
+        """Number a new connection; where there are too many, one goes."""
+        flow.number, leaving = self._flows.add(flow)
+        if leaving is not None:
+            # Aborted and forgotten now: a peer that does not read would never be gone.
+            self.ended(leaving)
+            leaving.abort()
+        return flow.number
 
     def ended(self, flow: Flow) -> None:
         """Forget a connection."""
-        if self._flows.pop(flow.number, None) is not None:
+        if self._flows.remove(flow):
             self._lost(flow.hop)
+
+    def trust(self, hop: Hop) -> None:
+        """Somebody we know speaks from there; a connection of his does not give way to strangers."""
+        flow = self._flows.get(hop.flow)
+        if flow is not None:
+            flow.is_proven = True
 
 
 class _Udp(asyncio.DatagramProtocol):
@@ -231,62 +234,3 @@ class _Udp(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         # An ICMP error does not say which message it answers; the transaction's timer decides.
         log.debug("SIP over UDP: %s", exc)
-
-
-class Flow(asyncio.Protocol):
-    """One TCP or TLS connection."""
-
-    def __init__(self, sockets: Sockets, transport: str, name: str = "") -> None:
-        self.transport: Final = transport
-        self.name: Final = name
-        self.number = 0
-        self.host, self.port = "", 0
-        self.last_heard_s = 0.0
-        self.over: Final = asyncio.Event()
-        self._sockets = sockets
-        self._framing = Framing()
-        self._writer: asyncio.Transport | None = None
-
-    @property
-    def hop(self) -> Hop:
-        """Where its messages come from."""
-        return Hop("tls" if self.transport == "tls" else "tcp", self.host, self.port, self.number)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._writer = transport  # type: ignore[assignment]
-        peer = transport.get_extra_info("peername")
-        self.host, self.port = peer[0], peer[1]
-        self.last_heard_s = asyncio.get_running_loop().time()
-        self.number = self._sockets.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.last_heard_s = asyncio.get_running_loop().time()
-        pings = self._framing.pings
-        try:
-            messages = self._framing.feed(data)
-        except MalformedSip as error:
-            log.warning("a %s connection from %s is closed: %s", self.transport, self.host, error)
-            self.close()
-            return
-        for _ in range(min(self._framing.pings - pings, 8)):
-            self.send(b"\r\n")  # RFC 5626 section 3.5.1: the pong
-        for message in messages:
-            self._sockets.received(message, self.hop)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
-        self.over.set()
-        self._sockets.ended(self)
-
-    def send(self, data: bytes) -> None:
-        """Send; a peer that does not read loses its connection."""
-        if self._writer is None or self._writer.is_closing():
-            return
-        self._writer.write(data)
-        if self._writer.get_write_buffer_size() > _MOST_UNSENT_BYTES:
-            log.warning("a %s connection to %s is closed: the peer does not read", self.transport, self.host)
-            self._writer.abort()
-
-    def close(self) -> None:
-        """End it."""
-        if self._writer is not None:
-            self._writer.close()

@@ -122,6 +122,7 @@ class Switchboard:
                 key, request, 482
             )  # it came by another way too (RFC 3261 section 8.2.2.2)
             return
+        self._desk.endpoint.sockets.trust(hop)
         self._reception.invited(key, request, hop, decision.caller)
 
     def _register(self, key: str, request: Request, hop: Hop) -> None:
@@ -130,6 +131,7 @@ class Switchboard:
         if decision.status != 0:
             self._desk.endpoint.refuse(key, request, decision.status, decision.headers)
             return
+        self._desk.endpoint.sockets.trust(hop)
         response = self._registrar.register(decision.caller, request, source=hop, now_s=now_s)
         self._desk.endpoint.send_response(key, response)
 
