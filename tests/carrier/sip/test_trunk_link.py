@@ -48,6 +48,11 @@ class Proxy:
         self.clock = ManualClock()
         self.sent: list[Request] = []
         self._cut = asyncio.Event()
+        self.pings_at_s: list[float] = []
+
+    def send(self, data: bytes, _hop: Hop) -> None:
+        assert data == b"\r\n\r\n"
+        self.pings_at_s.append(self.clock.now_s())
 
     def cut(self) -> None:
         self._cut.set()
@@ -93,6 +98,16 @@ async def test_it_registers_anew_before_its_time_is_over_if_its_connection_holds
         await proxy.clock.advance(3595)
         assert link.state == "registered"
         assert proxy.asked_at_s == [0, 2880]
+
+
+@pytest.mark.parametrize(("transport", "every_s"), [("udp", 25), ("tcp", 90), ("tls", 90)])
+async def test_routers_in_between_are_kept_from_forgetting_the_way_to_us(
+    transport: str, every_s: int
+) -> None:
+    proxy = Proxy()
+    async with linked(proxy, trunk(transport)):
+        await proxy.clock.advance(1000)
+    assert proxy.pings_at_s == list(range(every_s, 1001, every_s))
 
 
 async def test_it_registers_anew_when_its_connection_ends() -> None:

@@ -24,6 +24,8 @@ ASK_EVERY_S: Final = 60.0
 """How often a trunk without registration is sent OPTIONS."""
 _FIRST_BACK_OFF_S: Final = 2.0
 _MOST_BACK_OFF_S: Final = 300.0
+_PING_UDP_EVERY_S: Final = 25.0
+_PING_TCP_EVERY_S: Final = 90.0
 _STEADY_S: Final = 60.0
 """A connection that lasted this long was no failed attempt: a proxy closes what is quiet for some minutes."""
 
@@ -98,17 +100,29 @@ class TrunkLink:
         (RFC 5626 section 4.5: a failed flow is replaced, after a pause).
         """
         hop = self._hop
-        if hop is None or not hop.is_reliable or not self.trunk.register:
+        if hop is None or not self.trunk.register:
             await self._sleep(wait_s)
             return True
+        if not hop.is_reliable:
+            await self._stay(wait_s, hop)
+            return True
         async with asyncio.TaskGroup() as group:
-            due = group.create_task(self._sleep(wait_s))
+            due = group.create_task(self._stay(wait_s, hop))
             ended = group.create_task(self._desk.endpoint.sockets.until_ended(hop))
             await asyncio.wait((due, ended), return_when=asyncio.FIRST_COMPLETED)
             is_due = due.done()
             due.cancel()
             ended.cancel()
         return is_due
+
+    async def _stay(self, wait_s: float, hop: Hop) -> None:
+        """Wait, and let no router in between forget the way back to us (RFC 5626 sections 3.5.1 and 4.4.1)."""
+        due_s = self._clock.now_s() + wait_s
+        every_s = _PING_TCP_EVERY_S if hop.is_reliable else _PING_UDP_EVERY_S
+        while due_s - self._clock.now_s() > every_s:
+            await self._sleep(every_s)
+            self._desk.endpoint.sockets.send(b"\r\n\r\n", hop)
+        await self._clock.sleep_until_s(due_s)
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep_until_s(self._clock.now_s() + seconds)
