@@ -116,7 +116,7 @@ class TrunkLink:
         return is_due
 
     async def _stay(self, wait_s: float, hop: Hop) -> None:
-        """Wait, and let no router in between forget the way back to us (RFC 5626 sections 3.5.1 and 4.4.1)."""
+        """Wait, and let no router in between forget the way to us (RFC 5626 sections 3.5.1 and 4.4.1)."""
         due_s = self._clock.now_s() + wait_s
         every_s = _PING_TCP_EVERY_S if hop.is_reliable else _PING_UDP_EVERY_S
         while due_s - self._clock.now_s() > every_s:
