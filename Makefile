@@ -13,7 +13,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 # The first interpreter that runs and is new enough; version managers leave names that do not run.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
@@ -72,7 +72,7 @@ $(VENV)/.runs: pyproject.toml | $(VENV)/.made
 
 $(VENV)/.tests: pyproject.toml | $(VENV)/.made
 	@echo "Installing bridge, what it needs and what its tests need into $(VENV) (once) …"
-	$(PIP) install -e ".[dev,bench,sip]"
+	@$(PIP) install -e ".[dev,bench,sip]"
 	@touch $@ $(VENV)/.runs
 
 clean:

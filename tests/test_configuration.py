@@ -82,8 +82,16 @@ def test_a_named_file_must_exist() -> None:
     [
         ("port = ", "cannot be read as TOML"),
         ("prot = 1", "prot is not a setting: meant port?"),
-        ("port = 'x'", "BRIDGE_PORT: 'x' from bridge.toml"),
-        ("[[sinks]]\nuze = 'wav'", "BRIDGE_SINKS: from bridge.toml: a [[sinks]] table needs use"),
+        ("port = 'x'", "port: 'x' from bridge.toml: "),
+        ("port = 'x'", "Example: port = 5050"),
+        ("log_level = 'loud'", 'Example: log_level = "info"'),
+        ("local_credentials = 'x'", "Example: local_credentials = false"),
+        ("phones = 'x'", 'Example: [[phones]] and below it user = "anna"'),
+        ("BRIDGE_PORT = 5051", "BRIDGE_PORT is not a setting: meant port?"),
+        ("TWILIO_ACCOUNT_SID = 'x'", "TWILIO_ACCOUNT_SID is not a setting: meant twilio_account_sid?"),
+        ("[phones]\nuser = 'anna'", "[phones] is one table, but there may be many: write [[phones]]"),
+        ("[sinks]\nuse = 'wav'", "write [[sinks]]"),
+        ("[[sinks]]\nuze = 'wav'", "sinks: from bridge.toml: a [[sinks]] table needs use"),
     ],
 )
 def test_a_fault_in_the_file_is_named(folder: Path, text: str, words: str) -> None:
@@ -171,6 +179,10 @@ def test_a_variable_holds_tables_as_json_and_replaces_those_of_the_file(
         ('[[phones]]\nuser = "anna"\nha1 = "tell-nobody"', 'Example: ha1 = "0123456789abcdef'),
         ('[[phones]]\nuser = "anna"\npasword = "tell-nobody"', "[[phones]] number 1, pasword"),
         ('[[phones]]\nuser = "anna"\npasword = "tell-nobody"', "Meant password?"),
+        (
+            '[[phones]]\nuser = "anna"\npassword = "x"\nsip_host = "tell-nobody"',
+            "sip_host is a setting of its own and belongs above the first [[table]]",
+        ),
         ('[[phones]]\nuser = "anna"', "[[phones]] number 1 from bridge.toml: a phone needs either ha1"),
         ('[[trunks]]\nname = "office"', "[[trunks]] number 1, host from bridge.toml: Field required"),
         ('[[trunks]]\nname = "x"\nhost = "a.example"\nregister = "perhaps"', "Example: register = false"),

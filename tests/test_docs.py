@@ -98,6 +98,18 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((DOCS / "howto").glob("*.md"))], ids=lambda p: p.name
+)
+def test_who_is_told_to_type_our_command_is_told_where_it_is(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    typed = re.findall(
+        r"^(?:\$ )?bridge (?:calls|carrier|doctor|listen|phones|serve|up)\b", text, re.MULTILINE
+    )
+    if typed or page.name == "README.md":
+        assert text.count(". .venv/bin/activate") == 1, "`make run` puts it there, and Debian has another"
+
+
 def test_every_page_is_in_the_index() -> None:
     index = read("index.md")
     for page in DOCS.rglob("*.md"):

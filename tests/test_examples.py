@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import ast
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from bridge.sinks.registry import find
+from bridge.sinks.registry import bind_all, find
 from bridge.sinks.sink import BoundSink, marked
-from bridge.testing import ScriptedCall, settle
+from bridge.testing import ScriptedCall, SinkContract, settle
 from tests.session.test_speech import frames
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +46,52 @@ def test_the_readme_shows_the_example_that_ships(tmp_path: Path) -> None:
     code = readme.split("```python\n", 1)[1].split("```", 1)[0]
     (tmp_path / "loudness.py").write_text(code)
     assert set(find(f"{tmp_path / 'loudness.py'}:loudness").options.model_fields) == {"window_ms"}
+
+
+@pytest.fixture
+def own_sink(tmp_path: Path) -> Path:
+    """A folder with the files that the page on sinks shows, each under the name in its first line."""
+    page = (ROOT / "docs" / "howto" / "own-sink.md").read_text(encoding="utf-8")
+    for language, name, code in re.findall(r"^```(python|toml)\n# (\S+)([^`]*)^```$", page, re.MULTILINE):
+        with (tmp_path / name).open("a", encoding="utf-8") as file:
+            file.write(f"#{code}\n")
+        assert name.endswith({"python": ".py", "toml": ".toml"}[language])
+    assert page.count("```python") == len(list(tmp_path.glob("*.py"))), "a block does not name its file"
+    return tmp_path
+
+
+def test_the_tests_on_the_page_about_sinks_pass(own_sink: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=own_sink,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    contract = [name for name in dir(SinkContract) if name.startswith("test_")]
+    assert f"{len(contract) + 1} passed" in run.stdout
+
+
+def test_the_configuration_on_the_page_about_sinks_fits_its_sink(
+    own_sink: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own_sink)
+    [table] = tomllib.loads((own_sink / "bridge.toml").read_text(encoding="utf-8"))["sinks"]
+    [parrot] = bind_all([(table.pop("use"), table)])
+    assert (parrot.label, dict(parrot.options)) == ("parrot", {"piece_ms": 300})
+
+
+async def test_the_sink_in_a_thread_on_that_page_keeps_every_second(own_sink: Path) -> None:
+    database = own_sink / "levels.db"
+    call = ScriptedCall()
+    async with call.running(find(f"{own_sink / 'levels.py'}:levels").bind({"database": str(database)})):
+        await call.speaks(bytes([0x80, 0x00] * 80) * 100)
+    assert call.outcomes == {"levels": "done"}
+    with closing(sqlite3.connect(database)) as db:
+        rows = db.execute("SELECT call, start_ms, round(level_dbfs, 1) FROM levels").fetchall()
+    assert rows == [(call.session.sid, 0, -0.2), (call.session.sid, 1000, -0.2)]
 
 
 def bound(name: str) -> BoundSink:

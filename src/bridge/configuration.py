@@ -29,6 +29,9 @@ CONFIG_VARIABLE: Final = "BRIDGE_CONFIG"
 """Names another ``bridge.toml``; not a setting, because it says where settings are."""
 
 _SECRET: Final = frozenset({"api_key", "twilio_auth_token", "phones", "trunks"})
+_VARIABLES: Final = frozenset({"command line", "environment", ".env", DEFAULT})
+"""The origins that are told in the variables' spelling."""
+
 TABLES: Final[dict[str, type[BaseModel]]] = {"phones": Phone, "trunks": Trunk, "routes": Route}
 """Settings that are lists of tables, and what one table is."""
 
@@ -110,8 +113,14 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: cannot be read as TOML: {error}") from None
     for name in layer:
         if name not in Settings.model_fields:
-            hint = _closest(name, Settings.model_fields)
+            of_variable = {variable(field): field for field in Settings.model_fields}.get(name.upper())
+            hint = f": meant {of_variable}?" if of_variable else _closest(name, Settings.model_fields)
             raise ConfigurationError(f"{path}: {name} is not a setting{hint}")
+    for name in (*TABLES, "sinks"):
+        if isinstance(layer.get(name), dict):
+            raise ConfigurationError(
+                f"{path}: [{name}] is one table, but there may be many: write [[{name}]]"
+            )
     return layer
 
 
@@ -149,15 +158,30 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
             lines.append(f"{name}: {message}" if name else message)
             continue
         if name in TABLES and len(fault["loc"]) > 1:
-            lines.append(f"{_place_in_table(name, fault['loc'])} from {origins[name]}: {message}")
-            lines[-1] += _example_in_table(name, fault)
+            place = f"{_place_in_table(name, fault['loc'])} from {origins[name]}"
+            lines.append(_misplaced(place, fault) or f"{place}: {message}{_example_in_table(name, fault)}")
             continue
         given = "" if name in _SECRET or not isinstance(fault["input"], str | int) else f" {fault['input']!r}"
-        example = (Settings.model_fields[name].examples or [""])[0]
-        lines.append(
-            f"{variable(name)}:{given} from {origins[name]}: {message}. Example: {variable(name)}={example}"
-        )
+        in_file = origins[name] not in _VARIABLES
+        called = name if in_file else variable(name)
+        example = _example_in_file(name) if in_file else f"{called}={_example(name)}"
+        lines.append(f"{called}:{given} from {origins[name]}: {message}. Example: {example}")
     return "\n".join(lines)
+
+
+def _example(name: str) -> str:
+    return str((Settings.model_fields[name].examples or [""])[0])
+
+
+def _example_in_file(name: str) -> str:
+    """Show a setting as ``bridge.toml`` spells it: tables by their heading, numbers without quotes."""
+    if name == "sinks":
+        return '[[sinks]] and below it use = "wav"'
+    if name in TABLES:
+        field, info = next(iter(TABLES[name].model_fields.items()))
+        return f"[[{name}]] and below it {field} = {json.dumps((info.examples or [''])[0])}"
+    example, default = _example(name), Settings.model_fields[name].default
+    return f"{name} = {example if isinstance(default, bool | int | float) else json.dumps(example)}"
 
 
 def _place_in_table(name: str, location: tuple[int | str, ...]) -> str:
@@ -165,6 +189,14 @@ def _place_in_table(name: str, location: tuple[int | str, ...]) -> str:
     number = f" number {location[1] + 1}" if isinstance(location[1], int) else ""
     fields = [str(part) for part in location[2:3]]
     return ", ".join([f"[[{name}]]{number}", *fields])
+
+
+def _misplaced(place: str, fault: ErrorDetails) -> str | None:
+    """Recognise a setting below a heading: TOML gives all that stands there to that table."""
+    field = str(fault["loc"][-1])
+    if fault["type"] != "extra_forbidden" or field not in Settings.model_fields:
+        return None
+    return f"{place}: {field} is a setting of its own and belongs above the first [[table]]"
 
 
 def _example_in_table(name: str, fault: ErrorDetails) -> str:

@@ -117,6 +117,20 @@ def test_bad_values(reader: str, value: object) -> None:
     assert raised.value.fix[-1] in ".}"
 
 
+@pytest.mark.parametrize("reader", ["text", "pattern"])
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (5, "a number"), (0.5, "a number"), (True, "true or false"), (["a"], "a list"), ({}, "an object"),
+        (None, "null"),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_called_what_it_is(reader: str, value: object, what: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        READERS[reader]("to", value)
+    assert raised.value.fault == f"it is {what}, not text."
+
+
 def test_a_bad_parameter_is_named() -> None:
     with pytest.raises(InvalidField) as raised:
         fields.parameters("parameters", {"good": "1", "bad": 2})

@@ -11,6 +11,8 @@ import bridge
 from bridge.cli import main, sip_port
 from bridge.cli.sip_port import check_sip_ports
 from bridge.settings import Settings
+from tests.cli.test_client import HEALTH
+from tests.cli.test_client import server as stub
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +110,27 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(
     assert "wss only" in out
     assert "recordings cannot be written" in out
     assert out.endswith("3 wrong.\n")
+
+
+def test_doctor_recognises_a_bridge_that_runs_and_hides_the_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+12025550123")
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as sip,
+        stub(200, HEALTH["carrier"]) as url,
+    ):
+        sip.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("BRIDGE_CARRIER_PORT", url.rpartition(":")[2])
+        monkeypatch.setenv("BRIDGE_PORT", url.rpartition(":")[2])
+        monkeypatch.setenv("BRIDGE_SIP_PORT", str(sip.getsockname()[1]))
+        run(monkeypatch, "doctor")
+    out = capsys.readouterr().out
+    assert "the local carrier is running there" in out
+    assert "for the server: Address already in use" in out  # what is there is no server
+    assert "is taken: the local carrier is running" in out
+    assert "+1202•••0123" in out
+    assert "+12025550123" not in out
 
 
 def test_up_refuses_a_taken_port(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import threading
@@ -9,9 +10,13 @@ from typing import ClassVar
 
 import pytest
 
+from bridge.app import create_app
+from bridge.carrier.application import create_carrier
 from bridge.cli.client import ServerClient, local_url
+from bridge.cli.neighbour import Role, who_answers
 from bridge.errors import CarrierRefused, CarrierUnreachable
 from bridge.settings import Settings
+from tests.web.browser import browse
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -19,15 +24,18 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     status: ClassVar[int] = 200
     body: ClassVar[bytes] = b"{}"
+    health: ClassVar[bytes | None] = None
     seen: ClassVar[list[tuple[str, str, str | None, bytes]]] = []
 
     def do_GET(self) -> None:  # the standard library's spelling
         length = int(self.headers.get("Content-Length") or 0)
         self.seen.append((self.command, self.path, self.headers["Authorization"], self.rfile.read(length)))
-        self.send_response(self.status)
-        self.send_header("Content-Length", str(len(self.body)))
+        asked_for_health = self.health is not None and self.path == "/healthz"
+        body = self.health if asked_for_health and self.health is not None else self.body
+        self.send_response(200 if asked_for_health else self.status)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(self.body)
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         self.do_GET()
@@ -36,16 +44,16 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def server(status: int, body: bytes) -> Iterator[str]:
-    Answer.status, Answer.body = status, body
+def server(status: int, body: bytes, health: bytes | None = None) -> Iterator[str]:
+    Answer.status, Answer.body, Answer.health = status, body, health
     Answer.seen.clear()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as running:
-        thread = threading.Thread(target=running.serve_forever)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{running.server_port}"
+            yield f"http://127.0.0.1:{listening.server_port}"
         finally:
-            running.shutdown()
+            listening.shutdown()
             thread.join()
 
 
@@ -83,6 +91,46 @@ def test_no_server_is_said_with_what_to_do() -> None:
 def test_an_answer_that_is_no_json_is_no_server_of_ours() -> None:
     with server(200, b"hello") as url, pytest.raises(CarrierUnreachable):
         ServerClient(url).ask("GET", "/")
+
+
+HEALTH = {
+    "server": b'{"status": "ok", "version": "1", "calls": 0}',
+    "carrier": b'{"status": "ok", "live_calls": 0}',
+}
+
+
+@pytest.mark.parametrize(
+    ("meant", "found", "message"),
+    [
+        ("server", "carrier", "the local carrier listens at .*, not the server: mend --port"),
+        ("carrier", "server", "the server listens at .*, not the local carrier: mend --carrier-port"),
+        ("server", "server", "the server answered 404 Not Found"),
+        ("carrier", "carrier", "the local carrier answered 404 Not Found"),
+    ],
+)
+def test_the_wrong_one_of_the_two_is_recognised(meant: Role, found: Role, message: str) -> None:
+    with server(404, b"{}", HEALTH[found]) as url, pytest.raises(CarrierRefused, match=message):
+        ServerClient(url, role=meant).ask("GET", "/calls")
+
+
+def test_no_carrier_is_said_with_what_starts_one() -> None:
+    with pytest.raises(CarrierUnreachable, match=r"no carrier answers at .* `bridge up` or `bridge carrier`"):
+        ServerClient("http://127.0.0.1:1", role="carrier").ask("GET", "/phones")
+
+
+@pytest.mark.parametrize("health", [b"[]", b"{}", b"hello", b'{"status": "ok"}'])
+def test_a_stranger_is_neither(health: bytes) -> None:
+    with server(200, health) as url:
+        assert who_answers(url) is None
+
+
+@pytest.mark.parametrize("role", ["server", "carrier"])
+async def test_the_real_ones_are_recognised(role: Role) -> None:
+    app = create_app(Settings()) if role == "server" else create_carrier(f"AC{32 * '0'}", "token")
+    async with browse(app) as client:
+        health = (await client.get("/healthz")).content
+    with server(200, health) as url:
+        assert await asyncio.to_thread(who_answers, url) == role
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ import pytest
 
 from bridge.app import create_app
 from bridge.audio import g711
+from bridge.calls.record import CallRecord, CallUpdate
+from bridge.calls.status import Status
 from bridge.cli.audio_output import WavFile
 from bridge.cli.listen import _hear
 from bridge.cli.live_audio import LiveAudio
@@ -132,10 +134,14 @@ async def test_a_server_that_stops_is_a_failure_and_said(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("CA1",), 1, "No call with this SID is known here."),
+        (("CA1",), 1, "No call with this SID is known here"),
         (("latest",), 1, "no call is running. Place one: bridge call sip:demo@localhost"),
-        (("x?y#z",), 1, "No call with this SID is known here."),
-        ((SID, "--track", "left"), 2, "'left' is not one of 'inbound', 'outbound', 'both'"),
+        (("x?y#z",), 1, "No call with this SID is known here"),
+        (
+            (SID, "--track", "left"),
+            2,
+            "Invalid value for '--track': 'left' is not one of 'inbound', 'outbound', 'both'",
+        ),
     ],
 )
 async def test_what_is_wrong_is_one_sentence(
@@ -145,6 +151,53 @@ async def test_what_is_wrong_is_one_sentence(
     assert got == code
     assert sentence in err
     assert "Traceback" not in err
+
+
+async def ringing(server: Server, status: Status = "ringing") -> CallRecord:
+    at = server.bridge.clock.utc()
+    return await server.bridge.store.add(CallRecord(SID, "placed", "", "sip:demo@localhost", at, status))
+
+
+async def until_it_waits(process: Process) -> None:
+    assert process.stderr is not None
+    assert await process.stderr.readline() == "waiting for the call to be answered …\n".encode()
+
+
+@pytest.mark.parametrize("sid", [SID, "latest"])
+@pytest.mark.parametrize("status", ["queued", "ringing"])
+async def test_a_call_that_rings_is_waited_for(server: Server, sid: str, status: Status) -> None:
+    await ringing(server, status)
+    process = await started(server, sid, "--output", "a.wav", "--track", "inbound", "--from-start")
+    await until_it_waits(process)
+    async with calling(server) as phone:
+        while not phone.session.audio._listeners:  # its events are an open socket too
+            await asyncio.sleep(0.01)
+        await phone.says(10)
+        await phone.hangs_up()
+        code, _, err = await ended(process)
+    assert (code, err) == (0, "Heard 0.2 s, lost 0 ms.\n")
+    with wave.open(str(server.recordings / "a.wav")) as file:
+        assert file.getnframes() == 11 * 160
+
+
+async def test_a_call_that_nobody_answers_ends_the_waiting(server: Server) -> None:
+    record = await ringing(server)
+    process = await started(server, SID)
+    await until_it_waits(process)
+    record.apply(CallUpdate(SID, "no-answer", server.bridge.clock.utc()))
+    await server.bridge.store.save(record)
+    code, _, err = await ended(process)
+    assert code == 1
+    assert err == "bridge: The call is over: no-answer. It was not recorded; the sink wav would have.\n"
+
+
+async def test_a_server_that_stops_ends_the_waiting(server: Server) -> None:
+    await ringing(server)
+    process = await started(server, SID)
+    await until_it_waits(process)
+    await server.bridge.drain()
+    code, _, err = await ended(process)
+    assert (code, err) == (1, "bridge: the server has closed the connection: server stops\n")
 
 
 async def test_no_server_is_said_with_what_to_do(tmp_path: Path) -> None:

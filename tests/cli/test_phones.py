@@ -11,7 +11,7 @@ import pytest
 
 from bridge.sip.digest import Challenger, Credentials
 from tests.cli.test_cli import alone, run
-from tests.cli.test_client import Answer, server
+from tests.cli.test_client import HEALTH, Answer, server
 
 __all__ = ["alone"]
 
@@ -72,6 +72,14 @@ def test_a_carrier_that_does_not_tell_is_one_sentence(asked: Any, status: int, w
     code, out, err = asked({}, status=status)
     assert (code, out) == (1, "")
     assert why in err
+
+
+def test_a_server_in_the_carriers_place_is_recognised(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with server(404, b"{}", HEALTH["server"]) as url:
+        assert run(monkeypatch, "phones", "--carrier-port", url.rpartition(":")[2]) == 1
+    assert "the server listens at" in capsys.readouterr().err
 
 
 def test_a_hash_is_what_the_challenger_judges_by(

@@ -200,9 +200,17 @@ def test_children_stop_in_order_when_the_parent_is_killed(tmp_path: Path) -> Non
         assert running.said.count("Finished server process") == 2
 
 
-def test_a_wrong_sink_is_told_by_the_child_and_ends_it_all(tmp_path: Path) -> None:
+def test_a_wrong_sink_is_told_before_anything_starts(tmp_path: Path) -> None:
     with up(tmp_path, "--sink", "nobody") as running:
         running.said += running.out.read()
-        assert running.process.wait(WITHIN_S) == 1
-        assert "no sink is called 'nobody'" in running.said
-        assert "the server ended with exit code 2" in running.said
+        assert running.process.wait(WITHIN_S) == 2
+        assert running.said.startswith("bridge: no sink is called 'nobody'")
+        assert "Starting" not in running.said
+
+
+def test_a_warning_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text('[[phones]]\nuser = "anna"\npassword = "tell-nobody"\n')
+    with up(tmp_path) as running:
+        running.read_until("Ctrl-C stops both")
+        assert running.said.count("the password of phone anna stands in bridge.toml") == 1
+        assert "tell-nobody" not in running.said

@@ -143,6 +143,12 @@ def test_after_start_a_bad_message_is_counted_and_the_call_goes_on(message: str,
     assert isinstance(stream.receive(MEDIA % (2, 1, 20)), wire.Media)
 
 
+def test_what_is_no_json_is_told_what_comes_next_only_where_something_does() -> None:
+    stream = ServerStream()
+    assert violation(stream.receive("hello")).error.reason.endswith('"connected",…}, then "start"')
+    assert violation(opened().receive("hello")).error.reason == "not JSON"
+
+
 def test_an_oversize_message_closes_even_an_open_stream() -> None:
     assert violation(opened().receive("x" * 65_537)).close_code == 1009
 

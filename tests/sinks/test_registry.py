@@ -51,6 +51,29 @@ def test_what_cannot_be_found_is_said_with_what_there_is(use: str, message: str)
         registry.find(use)
 
 
+def test_several_names_at_once_are_told_apart() -> None:
+    with pytest.raises(ConfigurationError, match="repeat --sink: --sink wav --sink echo"):
+        registry.find("wav,echo")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ('@sink("hello")\nasync def greet(call): ...\nasync def other(): ...', "greeter.py:greet"),
+        ("async def one(call): ...\nasync def two(call): ...", "greeter.py:one or greeter.py:two"),
+        ("x = 1", "greeter.py:function"),
+        ("x =", "greeter.py:function"),
+    ],
+)
+def test_a_file_without_its_function_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, meant: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("greeter.py").write_text(text)
+    with pytest.raises(ConfigurationError, match=f"write {meant}$"):
+        registry.find("greeter.py")
+
+
 def test_a_file_that_fails_says_how(tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("1 / 0")

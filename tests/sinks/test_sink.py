@@ -55,3 +55,11 @@ def test_what_is_no_sink_is_refused_when_it_is_marked() -> None:
     ):
         with pytest.raises(ConfigurationError, match=message):
             describe("bad", function)
+
+
+def test_a_bare_mark_says_what_to_write() -> None:
+    async def greet(call: Call) -> None:
+        """Do nothing."""
+
+    with pytest.raises(ConfigurationError, match=r'write @sink\("greet"\)'):
+        sink(greet)  # type: ignore[call-overload]

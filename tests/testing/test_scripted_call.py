@@ -89,6 +89,35 @@ async def test_a_sink_can_hang_up() -> None:
     assert call.session.end_reason == "hangup"
 
 
+async def test_what_happened_last_is_acted_on_before_the_call_ends() -> None:
+    async def leave(call: Call) -> None:
+        async for event in call.events():
+            if isinstance(event, DigitPressed):
+                await call.clear()
+                await call.hangup(after_played=True)
+
+    call = ScriptedCall()
+    async with call.running(bound(leave)):
+        call.presses("1")
+    assert call.session.end_reason == "hangup"
+
+
+async def test_nobody_hears_what_is_said_after_the_end_but_the_time_goes_on() -> None:
+    async def leave(call: Call) -> None:
+        await call.hangup()
+
+    call = ScriptedCall()
+    async with call.running(bound(leave)):
+        before_s = call.clock.now_s()
+        await call.speaks(FRAME * 5)
+        call.presses("1")
+        call.skips(40)
+        call.repeats()
+    assert round(call.clock.now_s() - before_s, 3) == 0.1
+    assert call.session.at_ms == 0
+    assert call.session.end_reason == "hangup"
+
+
 async def test_what_fails_in_the_test_comes_out_as_it_is() -> None:
     async def wait(call: Call) -> None:
         async for _ in call.listen():

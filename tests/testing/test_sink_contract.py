@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from bridge.calls.call import Call
+from bridge.calls.event import DigitPressed
 from bridge.sinks.sink import BoundSink, SinkFunction, describe
 from bridge.testing import SinkContract
 
@@ -39,6 +40,24 @@ def test_a_good_sink_fails_none() -> None:
             pass
 
     assert failures(good) == set()
+
+
+def test_one_that_hangs_up_fails_none() -> None:
+    async def at_once(call: Call) -> None:
+        await call.hangup()
+
+    async def by_digit(call: Call) -> None:
+        async for event in call.events():
+            if isinstance(event, DigitPressed):
+                await call.hangup()
+
+    async def by_first_word(call: Call) -> None:
+        async for _ in call.listen():
+            await call.hangup()
+
+    assert failures(at_once) == set()
+    assert failures(by_digit) == set()
+    assert failures(by_first_word) == set()
 
 
 def test_one_that_stays_after_the_end_is_found() -> None:

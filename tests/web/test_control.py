@@ -108,6 +108,25 @@ async def test_what_is_wrong_is_named(
     assert (answer.status, problem.get("field")) == (status, field)
 
 
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+async def test_digits_come_as_json_and_say_so(tmp_path: Path, kind: str | None) -> None:
+    async with calling(tmp_path) as (url, _media, http):
+        headers = {} if kind is None else {"Content-Type": kind}
+        skipped = ["Content-Type"] if kind is None else []
+        body = b'{"digits":"1"}'
+        async with http.post(
+            f"{url}/digits", data=body, headers=headers, skip_auto_headers=skipped
+        ) as answer:
+            problem = await answer.json(content_type=None)
+        async with http.post(
+            f"{url}/digits", data=b"{", headers={"Content-Type": "application/json; charset=utf-8"}
+        ) as answer:
+            broken = await answer.json(content_type=None)
+    assert (problem["status"], problem["code"]) == (415, "unsupported_media_type")
+    assert problem["hint"] == "Send application/json (with curl: -H 'Content-Type: application/json')."
+    assert (broken["status"], broken["code"]) == (400, "bad_json")
+
+
 async def test_a_call_nobody_knows_is_404(tmp_path: Path) -> None:
     async with calling(tmp_path) as (url, _media, http):
         for path, body in (("clear", b""), ("play", wav(bytes(8))), ("digits", b'{"digits":"1"}')):

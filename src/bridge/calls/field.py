@@ -23,11 +23,24 @@ _MAX_URL_CHARACTERS: Final = 4000
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")  # the second: IPv6, without its brackets
 
 
+_NOT_TEXT: Final = {
+    bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object",
+}  # fmt: skip
+
+
+def _check_text(field: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    what = _NOT_TEXT.get(type(value), "null")
+    raise InvalidField(field, f"it is {what}, not text.", "Send it as text, in quotes.")
+
+
 def text(longest: int) -> Callable[[str, object], str]:
     """Make a reader of printable text of 1 to ``longest`` characters."""
 
     def read(field: str, value: object) -> str:
-        if not isinstance(value, str) or not 1 <= len(value) <= longest or not value.isprintable():
+        value = _check_text(field, value)
+        if not 1 <= len(value) <= longest or not value.isprintable():
             raise InvalidField(
                 field, "it is no printable text of the right length.", f"Send 1 to {longest} characters."
             )
@@ -41,7 +54,7 @@ def pattern(expression: str, fix: str) -> Callable[[str, object], str]:
     compiled = re.compile(expression, re.ASCII)
 
     def read(field: str, value: object) -> str:
-        if not isinstance(value, str) or not compiled.fullmatch(value):
+        if not compiled.fullmatch(value := _check_text(field, value)):
             raise InvalidField(field, "it is not of the form needed.", fix)
         return value
 

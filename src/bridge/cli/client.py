@@ -9,11 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bridge.cli.neighbour import Role, who_answers
 from bridge.errors import CarrierRefused, CarrierUnreachable
 from bridge.settings import Settings
 
 ANSWER_WITHIN_S: Final = 15.0
 """More than the 10 s in which the server promises an answer even if Twilio gives none."""
+
+_OTHER: Final[dict[Role, Role]] = {"server": "carrier", "carrier": "server"}
+_NAMES: Final[dict[Role, str]] = {"server": "the server", "carrier": "the local carrier"}
+_PORT_OPTIONS: Final[dict[Role, str]] = {
+    "server": "--port (or BRIDGE_PORT)",
+    "carrier": "--carrier-port (or BRIDGE_CARRIER_PORT)",
+}
+_MEANT_FOR_ANOTHER: Final = {401, 403, 404, 405}
+"""What the one answers to requests that were meant for the other."""
 
 _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (listened on; not to be called)
 
@@ -32,11 +42,13 @@ class ServerClient:
     Attributes:
         url: Where it is, without a slash at the end.
         api_key: Its key; ``None`` on loopback without one.
+        role: Whom we mean to ask.
 
     """
 
     url: str
     api_key: str | None = None
+    role: Role = "server"
 
     @classmethod
     def of(cls, settings: Settings) -> ServerClient:
@@ -67,13 +79,29 @@ class ServerClient:
             with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            told = problem_sentence(error.read(), f"the server answered {error.code} {error.reason}")
-            raise CarrierRefused(told, status=error.code) from None
+            raise self.refused(error.code, error.reason, error.read()) from None
         except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise CarrierUnreachable(
-                f"no server answers at {self.url} ({reason}). Start one with `bridge up` or `bridge serve`."
-            ) from None
+            raise self.unreachable(getattr(error, "reason", error)) from None
+
+    def refused(self, status: int, phrase: str, body: bytes) -> CarrierRefused:
+        """Say what its refusal means; the wrong one of the two also answers, but never as was hoped."""
+        if status in _MEANT_FOR_ANOTHER and who_answers(self.url) == _OTHER[self.role]:
+            option = _PORT_OPTIONS[self.role]
+            told = (
+                f"{_NAMES[_OTHER[self.role]]} listens at {self.url}, not {_NAMES[self.role]}: mend {option}."
+            )
+            return CarrierRefused(told, status=status)
+        return CarrierRefused(
+            problem_sentence(body, f"{_NAMES[self.role]} answered {status} {phrase}"), status=status
+        )
+
+    def unreachable(self, reason: object) -> CarrierUnreachable:
+        """Say that nobody answers, and who has to be started."""
+        command = "serve" if self.role == "server" else "carrier"
+        return CarrierUnreachable(
+            f"no {self.role} answers at {self.url} ({reason}). "
+            f"Start one with `bridge up` or `bridge {command}`."
+        )
 
 
 def problem_sentence(body: bytes, otherwise: str) -> str:

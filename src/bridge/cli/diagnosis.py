@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from bridge.cli.client import local_url
 from bridge.cli.finding import Finding
+from bridge.cli.neighbour import Role, who_answers
 from bridge.cli.port import why_not
 from bridge.cli.sip_diagnosis import diagnose_sip
 from bridge.configuration import Configuration
@@ -53,13 +55,16 @@ def _packages() -> Iterator[Finding]:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    for what, host, port, setting in (
-        ("server", settings.host, settings.port, "BRIDGE_PORT"),
-        ("local carrier", settings.carrier_host, settings.carrier_port, "BRIDGE_CARRIER_PORT"),
-    ):
+    asked: tuple[tuple[Role, str, str, int, str], ...] = (
+        ("server", "server", settings.host, settings.port, "BRIDGE_PORT"),
+        ("carrier", "local carrier", settings.carrier_host, settings.carrier_port, "BRIDGE_CARRIER_PORT"),
+    )
+    for role, what, host, port, setting in asked:
         reason = why_not(host, port)
         if reason is None:
             yield Finding("ok", f"port {port} on {host} is free for the {what}")
+        elif who_answers(local_url(host, port)) == role:
+            yield Finding("ok", f"port {port} on {host}: the {what} is running there")
         else:
             mend = f"stop what listens there (is the {what} running already?) or set {setting}"
             yield Finding("NOTE", f"port {port} on {host}, for the {what}: {reason}", mend)

@@ -18,6 +18,7 @@ def doctor(config: option.Config = None) -> None:
     from bridge.cli.text import columns
     from bridge.cli.version import version_text
     from bridge.configuration import load
+    from bridge.masking import mask_number
     from bridge.settings import Settings, variable
 
     configuration = load(config=config)
@@ -25,7 +26,10 @@ def doctor(config: option.Config = None) -> None:
     rows = [("SETTING", "VALUE", "FROM")]
     for name in Settings.model_fields:
         value = getattr(configuration.settings, name)
-        rows.append((variable(name), _shown(value), configuration.origins[name]))
+        shown = _shown(value)
+        if name == "twilio_phone_number":
+            shown = mask_number(shown)
+        rows.append((variable(name), shown, configuration.origins[name]))
     print(f"\n{columns(rows)}\n")
     findings = diagnose(configuration)
     for finding in findings:

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,11 +14,17 @@ from bridge.cli import option
 
 if TYPE_CHECKING:
     from bridge.cli.audio_output import AudioOutput
-    from bridge.cli.client import ServerClient
     from bridge.cli.live_audio import LiveAudio
 
 LATEST: Final = "latest"
 _CHUNK_MS: Final = 100
+_TRACKS: Final = ("inbound", "outbound", "both")
+
+
+def _check_track(track: str) -> str:
+    if track not in _TRACKS:
+        raise typer.BadParameter(f"{track!r} is not one of {', '.join(map(repr, _TRACKS))}")
+    return track
 
 
 def listen(
@@ -31,8 +37,13 @@ def listen(
         bool, typer.Option("--play", help="Play it with ffplay, play, aplay or paplay, the first found.")
     ] = False,
     track: Annotated[
-        Literal["inbound", "outbound", "both"],
-        typer.Option("--track", help="What the phone says, what it hears, or both: left and right."),
+        str,
+        typer.Option(
+            "--track",
+            metavar=f"[{'|'.join(_TRACKS)}]",
+            callback=_check_track,
+            help="What the phone says, what it hears, or both: left and right.",
+        ),
     ] = "both",
     rate_hz: Annotated[int, typer.Option("--rate-hz", help="8000, 16000, 24000 or 48000.")] = 8000,
     from_start: Annotated[
@@ -44,11 +55,13 @@ def listen(
     """
     Hear a running call.
 
-    A level meter in the terminal shows what comes, on standard error, so that pipes stay clean. Ends with the
-    call, or by Ctrl-C; either is exit code 0, and a WAV file is whole then.
+    Waits for one that is not answered yet. A level meter in the terminal shows what comes, on standard error,
+    so that pipes stay clean. Ends with the call, or by Ctrl-C; either is exit code 0, and a WAV file is whole
+    then.
     """
     from bridge.cli.client import ServerClient
     from bridge.cli.live_audio import live_audio
+    from bridge.cli.waiting import latest_call, wait_until_it_streams
     from bridge.configuration import load
 
     client = ServerClient.of(load(config=config, port=port).settings)
@@ -56,7 +69,8 @@ def listen(
     if from_start:
         query["from_start"] = "true"
     try:
-        call_sid = _latest(client) if sid == LATEST else sid
+        call_sid = latest_call(client) if sid == LATEST else sid
+        wait_until_it_streams(client, call_sid)
         with live_audio(client, call_sid, query) as audio, ExitStack() as stack:
             outputs = [stack.enter_context(closing(one)) for one in _outputs(audio, output, play=play)]
             _hear(audio, track, outputs)
@@ -65,15 +79,6 @@ def listen(
     except BrokenPipeError:
         # Whoever read standard output wants no more; Python would fail once more when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _latest(client: ServerClient) -> str:
-    from bridge.errors import CallUnknown
-
-    calls = client.ask("GET", "/calls?limit=1&status=in-progress")["calls"]
-    if not calls:
-        raise CallUnknown("no call is running. Place one: bridge call sip:demo@localhost")
-    return str(calls[0]["sid"])
 
 
 def _outputs(audio: LiveAudio, output: str | None, *, play: bool) -> list[AudioOutput]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from websockets.exceptions import ConnectionClosedError, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import ClientConnection
 
-from bridge.cli.client import ANSWER_WITHIN_S, ServerClient, problem_sentence
-from bridge.errors import CarrierRefused, CarrierUnreachable
+from bridge.cli.client import ANSWER_WITHIN_S, ServerClient
+from bridge.cli.socket import open_socket
+from bridge.errors import CarrierUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +82,6 @@ def live_audio(client: ServerClient, call_sid: str, query: Mapping[str, object])
 
     """
     path = f"/calls/{quote(call_sid, safe='')}/audio?{urlencode(query)}"
-    headers = {"Authorization": f"Bearer {client.api_key}"} if client.api_key else {}
-    try:
-        socket = connect(
-            "ws" + client.url.removeprefix("http") + path,
-            additional_headers=headers,
-            compression=None,
-            proxy=None,
-            open_timeout=ANSWER_WITHIN_S,
-            # Reading pauses while a slow output is written to, and pongs with it.
-            ping_interval=None,
-        )
-    except InvalidStatus as error:
-        status = error.response.status_code
-        told = problem_sentence(bytes(error.response.body or b""), f"the server answered {status}")
-        raise CarrierRefused(told, status=status) from None
-    except (OSError, WebSocketException) as error:
-        raise CarrierUnreachable(
-            f"no server answers at {client.url} ({error}). Start one with `bridge up` or `bridge serve`."
-        ) from None
-    with socket:
+    # Reading pauses while a slow output is written to, and pongs with it.
+    with open_socket(client, path, ping_interval=None) as socket:
         yield LiveAudio(socket)

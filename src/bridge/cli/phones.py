@@ -77,14 +77,17 @@ def _read_password() -> str:
 
 def _ask(*, config: Path | None, carrier_port: int | None) -> Any:
     from bridge.cli.client import ServerClient, local_url
+    from bridge.cli.neighbour import who_answers
     from bridge.configuration import load
     from bridge.errors import CarrierRefused
 
     settings = load(config=config, carrier_port=carrier_port).settings
     url = local_url(settings.carrier_host, settings.carrier_port)
     try:
-        return ServerClient(url).ask("GET", "/phones")
+        return ServerClient(url, role="carrier").ask("GET", "/phones")
     except CarrierRefused as error:
+        if who_answers(url) == "server":
+            raise
         if error.status == 404:
             raise CarrierRefused(f"the carrier at {url} speaks no SIP", status=404) from None
         if error.status == 401:

@@ -31,7 +31,8 @@ def running(configuration: Configuration, *, stop_with_stdin: bool) -> Iterator[
     """
     settings = configuration.settings
     with logging_to(level=settings.log_level, form=settings.log_format, secrets=settings.secrets()):
-        for warning in configuration.warnings:
+        # A child of `bridge up` is silent: its parent has said the same.
+        for warning in () if stop_with_stdin else configuration.warnings:
             log.warning("%s", warning)
         raise_file_limit()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -51,6 +51,7 @@ def simulate(
     from bridge.carrier.phone.route import CALLER_NUMBER
     from bridge.carrier.simulation.simulation import SimulationPlan
     from bridge.cli.client import ServerClient
+    from bridge.cli.neighbour import who_answers
     from bridge.cli.process import raise_file_limit
     from bridge.configuration import load
 
@@ -59,6 +60,8 @@ def simulate(
     if url is not None:
         client = ServerClient(url.rstrip("/"), client.api_key)
     client.ask("GET", "/healthz")  # says at once, and clearly, that there is no server
+    if url is None and who_answers(client.url) == "carrier":
+        raise client.refused(404, "Not Found", b"")
     raise_file_limit()
     token = settings.twilio_auth_token
     plan = SimulationPlan(

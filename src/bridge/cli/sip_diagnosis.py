@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from bridge.carrier.phone.voice import Voice
+from bridge.cli.client import local_url
 from bridge.cli.finding import Finding
+from bridge.cli.neighbour import who_answers
 from bridge.cli.port import why_not
 from bridge.cli.sip_port import missing_packages, plan_of, sip_port
 from bridge.errors import ConfigurationError
@@ -41,14 +43,18 @@ def _port(settings: Settings) -> Iterator[Finding]:
     who = f"{_count(settings.phones, 'phone')}, {_count(settings.trunks, 'trunk')}"
     reach = ", which this machine alone reaches" if is_loopback(host) else ""
     yield Finding("ok", f"SIP: {who}; it listens on {host}{reach}")
-    yield _free(host, settings.sip_port, "sip_port", "udp", "tcp")
+    carrier = local_url(settings.carrier_host, settings.carrier_port)
+    yield _free(host, settings.sip_port, "sip_port", carrier, "udp", "tcp")
     if settings.sip_tls_certificate is not None:
-        yield _free(host, settings.sip_tls_port, "sip_tls_port", "tcp")
+        yield _free(host, settings.sip_tls_port, "sip_tls_port", carrier, "tcp")
 
 
-def _free(host: str, port: int, name: str, *transports: Literal["udp", "tcp"]) -> Finding:
+def _free(host: str, port: int, name: str, carrier: str, *transports: Literal["udp", "tcp"]) -> Finding:
     for transport in transports:
         if reason := why_not(host, port, transport):
+            if who_answers(carrier) == "carrier":
+                text = f"{transport.upper()} port {port} on {host} is taken: the local carrier is running"
+                return Finding("ok", text)
             mend = f"stop what listens there (is the local carrier running already?) or set {variable(name)}"
             return Finding("NOTE", f"{transport.upper()} port {port} on {host}, for SIP: {reason}", mend)
     names = " and ".join(transport.upper() for transport in transports)

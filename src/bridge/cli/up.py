@@ -63,6 +63,7 @@ def up(
     Calls leave this machine only for SIP addresses elsewhere and by the trunks of bridge.toml.
     """
     from bridge.cli.sip_port import check_sip_ports
+    from bridge.sinks.registry import bind_all
 
     given = {
         "host": host,
@@ -76,7 +77,10 @@ def up(
         if configuration.origins[name] != DEFAULT:
             origin = configuration.origins[name]
             _say(f"{variable(name)} from {origin} is ignored: `bridge up` stays on this machine.")
+    for warning in configuration.warnings:
+        _say(f"bridge: {warning}", error=True)  # here once: the children would each say it
     settings = configuration.settings
+    bind_all((choice.use, choice.options) for choice in settings.sinks)
     check_free("port", settings.host, settings.port, "--port or BRIDGE_PORT")
     choose = "--carrier-port or BRIDGE_CARRIER_PORT"
     check_free("port", settings.carrier_host, settings.carrier_port, choose)

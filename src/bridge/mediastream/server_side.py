@@ -229,9 +229,8 @@ class ServerStream:
         except msgspec.ValidationError:
             return self._violation("no_event", 'message is not an object with an "event" string')
         except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
-            return self._violation(
-                "not_json", 'not JSON; send {"event":"connected",…}, then "start"', close_code=1007
-            )
+            advice = "" if self.start else '; send {"event":"connected",…}, then "start"'
+            return self._violation("not_json", f"not JSON{advice}", close_code=1007)
         if name not in _KNOWN:
             self.counters.unknown += 1
             return Unknown(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -65,6 +66,11 @@ def find(use: str) -> Sink:
                 raise ConfigurationError(
                     f"sink {use} cannot be loaded from {point.value}: {type(error).__name__}: {error}"
                 ) from error
+    if "," in use:
+        each = " ".join(f"--sink {part.strip()}" for part in use.split(",") if part.strip())
+        raise ConfigurationError(f"{use!r} is no name of one sink: repeat --sink: {each}")
+    if use.endswith(".py") and Path(use).is_file():
+        raise ConfigurationError(f"{use} is a file, not a function in it: write {_functions_of(Path(use))}")
     names = ", ".join(sorted({point.name for point in entry_points(group=GROUP)})) or "none"
     raise ConfigurationError(
         f"no sink is called {use!r}. Installed: {names}. Your own: file.py:function, package.module:function"
@@ -109,6 +115,20 @@ def _import(use: str) -> Sink:
     if function is None:
         raise ConfigurationError(f"sink {use}: {where} has no function {name!r}")
     return marked(function) or describe(name, function)
+
+
+def _functions_of(path: Path) -> str:
+    """Name what may be meant in a file, without running it: the marked functions, else the async ones."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        body = []
+    functions = [one for one in body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+    marked_ones = [
+        one.name for one in functions if any("sink" in ast.unparse(mark) for mark in one.decorator_list)
+    ]
+    names = marked_ones or [one.name for one in functions if isinstance(one, ast.AsyncFunctionDef)]
+    return " or ".join(f"{path}:{name}" for name in names or ["function"])
 
 
 def _import_file(path: Path) -> object:

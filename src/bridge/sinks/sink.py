@@ -63,7 +63,8 @@ class Sink:
             model = self.options.model_validate(dict(options or {}))
         except ValidationError as error:
             faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc'])) or 'options'}: {fault['msg']}" for fault in error.errors()
+                f"{'.'.join(map(str, fault['loc'])) or 'options'}: {_said(fault['msg'])}"
+                for fault in error.errors()
             )
             known = ", ".join(self.options.model_fields) or "none"
             raise ConfigurationError(f"sink {self.name}: {faults}. Its options: {known}") from None
@@ -90,6 +91,10 @@ class BoundSink:
             await running
 
 
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")  # Pydantic's own, before what a validator has said
+
+
 @overload
 def sink(name: str, *, thread: Literal[False] = False) -> Callable[[F], F]: ...
 
@@ -98,7 +103,7 @@ def sink(name: str, *, thread: Literal[False] = False) -> Callable[[F], F]: ...
 def sink(name: str, *, thread: Literal[True]) -> Callable[[G], G]: ...
 
 
-def sink(name: str, *, thread: bool = False) -> Callable[[G], G]:
+def sink(name: object, *, thread: bool = False) -> Callable[[G], G]:
     """
     Mark a function as a sink and name it.
 
@@ -112,6 +117,9 @@ def sink(name: str, *, thread: bool = False) -> Callable[[G], G]:
         ConfigurationError: it is no such function, or takes no call; raised when it is marked.
 
     """
+    if not isinstance(name, str):  # the function itself: the parentheses were forgotten
+        bare = getattr(name, "__name__", "name")
+        raise ConfigurationError(f'a bare @sink names nothing: write @sink("{bare}")')
 
     def mark(function: G) -> G:
         setattr(function, _MARK, describe(name, function, thread=thread))

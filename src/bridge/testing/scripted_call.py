@@ -35,7 +35,6 @@ class ScriptedCall:
         async with call.running(bound_sink):
             await call.speaks(pcm_as_ulaw)
             call.presses("1")
-            call.ends()
         assert call.outcomes == {"my-sink": "done"}
 
     Args:
@@ -102,7 +101,8 @@ class ScriptedCall:
         """
         Run sinks on this call until they wait for something; gives the session's task.
 
-        At the end a call that is still going is hung up, and the sinks are waited for.
+        At the end the sinks act on what came last; then a call that is still going is hung up, and they are
+        waited for. A sink in a thread acts when it can: wait for what it does before the block ends.
         """
         failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
@@ -113,13 +113,14 @@ class ScriptedCall:
                 yield run
             except Exception as error:  # noqa: BLE001  (the test's own: it must not come out as a group)
                 failure = error
+            await settle()
             self.ends()
             await asyncio.wait([run])
             ticking.cancel()
         if failure is not None:
             raise failure
 
-    # What the phone does
+    # What the phone does; once the call is over it does it to nobody
 
     async def speaks(self, payload: bytes) -> None:
         """Say μ-law, frame by frame, the clock turning with it."""
@@ -133,6 +134,8 @@ class ScriptedCall:
 
     def sends(self, payload: bytes) -> None:
         """One media message, at once and whatever its size; the clock stands."""
+        if self.session.end_reason is not None:
+            return
         message = self._twilio.media(payload, self._timestamp_ms)
         if self._skipped_chunks:
             # A gap shows in both of the message's numbers.
@@ -156,7 +159,8 @@ class ScriptedCall:
 
     def presses(self, digit: str) -> None:
         """Press a digit."""
-        self.takes(self._twilio.dtmf(digit))
+        if self.session.end_reason is None:
+            self.takes(self._twilio.dtmf(digit))
 
     def ends(self) -> None:
         """Hang up, if nobody has yet: ``stop`` comes."""

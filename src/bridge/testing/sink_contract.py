@@ -99,7 +99,8 @@ class SinkContract:
 
         call = self._run(scenario)
         counters = call.session.record.counters
-        assert (counters.gaps, counters.re_anchors) == (1, 1), "the script has gone wrong"
+        if call.session.end_reason != "hangup":  # a sink that hangs up may not have heard all of it
+            assert (counters.gaps, counters.re_anchors) == (1, 1), "the script has gone wrong"
 
     def test_it_loses_nothing_that_comes_at_once(self) -> None:
         async def scenario(call: ScriptedCall, bound: BoundSink) -> None:

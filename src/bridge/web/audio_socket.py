@@ -12,12 +12,11 @@ from starlette.requests import HTTPConnection
 from bridge.calls.context import CALL_SID, STREAM_SID
 from bridge.calls.store import CallStore
 from bridge.clock import Clock
-from bridge.errors import CallEnded, CallUnknown
 from bridge.session.directory import Directory
-from bridge.session.session import Session
 from bridge.web.audio_query import read_query
 from bridge.web.browser_origin import check_origin
 from bridge.web.consumer import Consumer
+from bridge.web.live_call import live_session
 from bridge.web.open_sockets import OpenSockets
 from bridge.web.problem import Problem
 
@@ -45,21 +44,13 @@ def audio_socket_router(
     """
     router = APIRouter(prefix="/calls", dependencies=[Depends(guard), Depends(check_origin)])
 
-    async def live(sid: str) -> Session:
-        session = directory.find(sid)
-        if session is not None and session.end_reason is None:
-            return session
-        if session is None and await store.get(sid) is None:
-            raise CallUnknown("No call with this SID is known here.")
-        raise CallEnded("The call does not stream here, or not any more; ask for its recording.")
-
     @router.websocket("/{sid}/audio")
     async def audio(websocket: WebSocket, sid: str) -> None:
         # What is raised before the accept becomes a denial response, as any other route's problem.
         query = read_query(websocket.query_params)
         if directory.is_draining:
             raise Problem(503, "draining", "This server is stopping and takes no new listeners.")
-        session = await live(sid)
+        session = await live_session(sid, directory=directory, store=store)
         await websocket.accept()
         CALL_SID.set(session.sid)
         STREAM_SID.set(session.stream_sid)

@@ -21,6 +21,7 @@ JSON: Final = "application/json"
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 
+_SEND_JSON: Final = f"Send {JSON} (with curl: -H 'Content-Type: {JSON}')"
 _INNER: Final = re.compile(r"(?P<name>[^\[\]]+)\[(?P<inner>[^\[\]]*)\]")
 
 
@@ -36,18 +37,19 @@ async def read_fields(request: Request) -> dict[str, object]:
             read, saying where it breaks.
 
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind not in {JSON, URLENCODED, MULTIPART}:
-        raise _unsupported(
-            f"Content-Type {kind[:60]} is not taken here." if kind else "Content-Type is missing."
-        )
+        raise _not_taken(kind, f"{_SEND_JSON}, {URLENCODED} or {MULTIPART}.")
     body = await _read(request)
     if kind == JSON:
         return _of_json(body)
     if kind == MULTIPART:
         return _of_form(await _parts(request, body))
     if body.lstrip().startswith(b"{"):  # what curl sends if its -d is used without a header
-        raise _unsupported("The body looks like JSON, but Content-Type says that it is a form.")
+        raise _unsupported(
+            "The body looks like JSON, but Content-Type says that it is a form.",
+            f"{_SEND_JSON}, {URLENCODED} or {MULTIPART}.",
+        )
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeDecodeError as fault:
@@ -57,13 +59,29 @@ async def read_fields(request: Request) -> dict[str, object]:
     return _of_form(pairs)
 
 
-def _unsupported(detail: str) -> Problem:
-    return Problem(
-        415,
-        "unsupported_media_type",
-        detail,
-        hint=f"Send {JSON} (with curl: -H 'Content-Type: {JSON}'), {URLENCODED} or {MULTIPART}.",
-    )
+def check_json(request: Request) -> None:
+    """
+    Refuse a body that is not said to be JSON; a dependency of the routes whose body FastAPI reads.
+
+    Raises:
+        Problem: 415.
+
+    """
+    if (kind := _kind(request)) != JSON:
+        raise _not_taken(kind, f"{_SEND_JSON}.")
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _not_taken(kind: str, fix: str) -> Problem:
+    told = f"Content-Type {kind[:60]} is not taken here." if kind else "Content-Type is missing."
+    return _unsupported(told, fix)
+
+
+def _unsupported(detail: str, fix: str) -> Problem:
+    return Problem(415, "unsupported_media_type", detail, hint=fix)
 
 
 async def _read(request: Request) -> bytes:

@@ -14,9 +14,11 @@ from starlette.requests import HTTPConnection
 from bridge.audio.resample import RATES_HZ
 from bridge.audio.wav import read_any_rate
 from bridge.calls.store import CallStore
-from bridge.errors import AudioError, CallEnded, CallUnknown, InvalidField
+from bridge.errors import AudioError, InvalidField
 from bridge.session.directory import Directory
 from bridge.session.session import Session
+from bridge.web.body import check_json
+from bridge.web.live_call import live_session
 from bridge.web.placing import problems
 from bridge.web.problem import Problem
 
@@ -50,19 +52,20 @@ def control_router(
     router = APIRouter(prefix="/calls", tags=["calls"], dependencies=[Depends(guard)])
 
     async def live(sid: str) -> Session:
-        session = directory.find(sid)
-        if session is None:
-            if await store.get(sid) is None:
-                raise CallUnknown("No call with this SID is known here.")
-            raise CallEnded("The call does not stream here, or not any more.")
-        return session
+        return await live_session(sid, directory=directory, store=store)
 
     @router.post("/{sid}/clear", status_code=204, summary="Stop what plays", responses=problems(404, 409))
     async def clear(sid: str) -> Response:
         await (await live(sid)).clear()
         return Response(status_code=204)
 
-    @router.post("/{sid}/digits", status_code=204, summary="Play digits", responses=problems(404, 409, 422))
+    @router.post(
+        "/{sid}/digits",
+        status_code=204,
+        summary="Play digits",
+        responses=problems(400, 404, 409, 415, 422),
+        dependencies=[Depends(check_json)],
+    )
     async def digits(sid: str, wanted: Digits) -> Response:
         try:
             await (await live(sid)).send_digits(wanted.digits)

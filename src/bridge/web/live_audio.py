@@ -14,9 +14,10 @@ from bridge.audio.resample import RATES_HZ
 from bridge.audio.wav import stream_header
 from bridge.calls.call import Track
 from bridge.calls.store import CallStore
-from bridge.errors import CallEnded, CallUnknown, InvalidField
+from bridge.errors import InvalidField
 from bridge.session.directory import Directory
 from bridge.session.listener import Listener
+from bridge.web.live_call import live_session
 from bridge.web.placing import problems
 
 
@@ -49,11 +50,7 @@ def live_audio_router(
     ) -> StreamingResponse:
         if rate_hz not in RATES_HZ:
             raise InvalidField("rate_hz", "it is no rate we have.", f"Send one of {RATES_HZ}.")
-        session = directory.find(sid)
-        if session is None:
-            if await store.get(sid) is None:
-                raise CallUnknown("No call with this SID is known here.")
-            raise CallEnded("The call does not stream here, or not any more; ask for its recording.")
+        session = await live_session(sid, directory=directory, store=store)
         chunks = session.listen(track, rate_hz=rate_hz, chunk_ms=chunk_ms, from_start=from_start)
         header = stream_header(rate_hz, 2 if track == "both" else 1)
         return StreamingResponse(_played(header, chunks), media_type="audio/wav")

@@ -6,7 +6,7 @@ error                       status code                 note
 =========================== ====== ==================== ===================================================
 InvalidField                422    invalid_field        with ``field``; ``hint`` is what to send instead
 CallUnknown                 404    call_unknown
-CallEnded                   409    call_ended
+CallEnded                   409    call_ended           from ``live_call``: with ``recordings``, their names
 CallReadOnly                409    call_read_only
 CarrierRefused, 4xx         422    carrier_refused      the request was at fault; ``twilio_code`` says how
 CarrierRefused, 401 403 404 502    carrier_credentials  our account was: wrong SID, token or permission
@@ -29,6 +29,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from bridge.errors import (
     BridgeError,
@@ -40,6 +41,7 @@ from bridge.errors import (
     ConfigurationError,
     InvalidField,
 )
+from bridge.web.astray import direct
 
 log = logging.getLogger(__name__)
 
@@ -158,23 +160,43 @@ def _phrase(status: int) -> str:
         return "Error"
 
 
-def _of_http(error: HTTPException) -> Problem:
+def _of_http(request: Request, error: HTTPException) -> Problem:
     code = _CODES.get(error.status_code, "error")
-    return Problem(error.status_code, code, str(error.detail), headers=error.headers)
+    if error.status_code not in {404, 405} or error.detail != _phrase(error.status_code):
+        return Problem(error.status_code, code, str(error.detail), headers=error.headers)
+    way = direct(request.app, request.scope)
+    headers = {"Allow": ", ".join(way.allowed)} if way.allowed else error.headers
+    return Problem(error.status_code, code, way.detail, hint=way.hint, headers=headers)
+
+
+def _refuse_lost_sockets(app: FastAPI) -> None:
+    """Answer a handshake at no route with 404: Starlette closes it, which a server has to make a 403 of."""
+    otherwise = app.router.default
+
+    async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+        # https://asgi.readthedocs.io/en/latest/extensions.html#websocket-denial-response
+        if scope["type"] == "websocket" and "websocket.http.response" in scope.get("extensions", {}):
+            way = direct(app, scope)
+            raise Problem(404, _CODES[404], way.detail, hint=way.hint)
+        await otherwise(scope, receive, send)
+
+    app.router.default = nowhere
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
     """Name the first faulty parameter; its value is not repeated, it may be a secret."""
     first = error.errors()[0]
     where, *names = first["loc"]
+    if first["type"] == "json_invalid":
+        return Problem(400, "bad_json", "The body is not JSON.")
     field = ".".join(map(str, names)) or str(where)
-    return Problem(
-        422, "invalid_field", f"{first['msg']}.", field=field, hint=f"It is read from the {where}."
-    )
+    fault = first["msg"].removeprefix("Value error, ")
+    return Problem(422, "invalid_field", f"{fault}.", field=field, hint=f"It is read from the {where}.")
 
 
 def install(app: FastAPI) -> None:
     """Make every error of an application a problem."""
+    _refuse_lost_sockets(app)
 
     @app.exception_handler(Problem)
     async def problem(_request: Request, error: Problem) -> Response:
@@ -189,10 +211,10 @@ def install(app: FastAPI) -> None:
         return _of_validation(error).response()
 
     @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         if error.status_code < 400 or error.status_code in {204, 304}:
             return Response(status_code=error.status_code, headers=error.headers)
-        return _of_http(error).response()
+        return _of_http(request, error).response()
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, _error: Exception) -> Response:

@@ -139,3 +139,4 @@ class ProblemResource(BaseModel):
     hint: str | None = Field(None, description="how to mend it")
     twilio_code: int | None = None
     more_info: str | None = None
+    recordings: list[str] | None = Field(None, description="of a call that is over: names of its files")

@@ -56,7 +56,7 @@ def is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
 
 
-async def test_a_free_port_whose_udp_side_is_open_onesis_given_up_for_another(
+async def test_a_free_port_whose_udp_side_is_taken_is_given_up_for_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tried = occupy(monkeypatch, 9)
@@ -79,7 +79,7 @@ async def test_ten_free_ports_are_enough(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
-async def test_a_open_onesport_is_named_with_its_setting(kind: socket.SocketKind) -> None:
+async def test_a_taken_port_is_named_with_its_setting(kind: socket.SocketKind) -> None:
     with taken(kind) as port, pytest.raises(OSError, match="SIP") as raised:
         await sockets().open("127.0.0.1", port)
     assert raised.value.errno == errno.EADDRINUSE
@@ -90,7 +90,7 @@ async def test_a_open_onesport_is_named_with_its_setting(kind: socket.SocketKind
     assert is_free(port)
 
 
-async def test_a_open_onestls_port_leaves_nothing_open() -> None:
+async def test_a_taken_tls_port_leaves_nothing_open() -> None:
     ours = sockets()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with taken(socket.SOCK_STREAM) as port, pytest.raises(OSError, match="BRIDGE_SIP_TLS_PORT"):
@@ -187,3 +187,16 @@ async def test_the_end_of_a_connection_is_told_to_who_waits_for_it() -> None:
         await asyncio.wait_for(waiting, 5)
         assert (ours.lost[0].host, ours.lost[0].port) == (hop.host, hop.port)
         ours.sockets.close()
+
+
+async def test_a_host_may_be_named_and_peers_are_told_its_number() -> None:
+    one = sockets()
+    await one.open("localhost", 0)
+    address, _ = one.address_toward(Hop("udp", "127.0.0.1", 5060))
+    one.close()
+    assert address in {"127.0.0.1", "::1"}
+
+
+async def test_a_name_nobody_knows_is_said_with_its_setting() -> None:
+    with pytest.raises(OSError, match="BRIDGE_SIP_HOST"):
+        await sockets().open("no-such-host.invalid", 0)

@@ -8,10 +8,11 @@ import pytest
 from sipmessage import URI
 
 from bridge.carrier.call.incoming import IncomingLeg
+from bridge.carrier.call.request import SipLogin
 from bridge.carrier.sip import outgoing_leg
 from bridge.carrier.sip.plan import Phone, Plan
 from bridge.sip.hop import Hop
-from tests.carrier.sip.sip_stage import ANYBODY, Site, nothing, placed
+from tests.carrier.sip.sip_stage import ANYBODY, Site, nothing, placed, two_sites
 from tests.carrier.sip.test_odd_peers import SDP, Peer, another_peer, site_and_peer, to_tag_of
 
 BOB = Phone.model_validate({"user": "bob", "password": "very-secret"})
@@ -130,3 +131,18 @@ async def test_a_body_of_another_kind_is_refused_as_that() -> None:
     async with site_and_peer() as (_, peer):
         peer.sends("INVITE", kind="text/plain", body="hello")
         assert "\r\nAccept: application/sdp\r\n" in await peer.hears("415")
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [("+15005550006", "a wrong password for phone +15"), ("bbo", "no phone is called bbo")],
+)
+async def test_a_failed_login_is_told_by_name(
+    user: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller = Phone.model_validate({"user": "+15005550006", "password": "very-secret"})
+    async with two_sites(Plan(phones=[caller], routes=[ANYBODY])) as (ann, bob):
+        answer = await ann.leg_to(bob.address(), login=SipLogin(user, "wrong")).dial(nothing)
+    assert answer.sip_status == 403
+    assert words in caplog.text
+    assert "+15005550006" not in caplog.text

@@ -225,13 +225,8 @@ class Exchange:
             finish(call, "failed" if call.answered is None else "completed", self._running())
             call.finished.set()
             self._ended.append(call.sid)
-            log.info(
-                "call %s %s after %s s",
-                call.sid,
-                call.status,
-                call.duration_s or 0,
-                extra={"call_sid": call.sid},
-            )
+            how = f"after {call.duration_s or 0} s" if call.answered else f"with SIP status {call.sip_status}"
+            log.info("call %s %s %s", call.sid, call.status, how, extra={"call_sid": call.sid})
 
     def _running(self) -> Equipment:
         if self._equipment is None:

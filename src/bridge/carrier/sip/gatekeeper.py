@@ -10,6 +10,7 @@ from typing import Final
 from sipmessage import Request
 
 from bridge.carrier.sip.plan import Plan
+from bridge.masking import mask_number
 from bridge.sip.digest import Brake, Challenger
 from bridge.sip.hop import Hop
 
@@ -100,7 +101,10 @@ class Gatekeeper:
             return Decision(0, caller=verdict.username or "")
         if verdict.result == "wrong":
             self._brake.failed(hop.host, user, now_s)
-            log.warning("a wrong password for a phone, from %s", hop.host)
+            name = verdict.username or user
+            fault = "no phone is called" if self._ha1_of(name) is None else "a wrong password for phone"
+            shown = mask_number(name[:40]) if name.isprintable() else "?"
+            log.warning("a login from %s is refused: %s %s", hop.host, fault, shown)
             return Decision(403, reason="wrong password")
         challenge = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
         headers = tuple(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import socket
 from typing import Final
 
@@ -44,3 +46,18 @@ def _route(host: str) -> str:
             return "::1" if family == socket.AF_INET6 else "127.0.0.1"
         address: str = probe.getsockname()[0]
         return address
+
+
+async def literal_address(host: str) -> str:
+    """
+    The address behind a host of ours: Contact and SDP name numbers, and so does whoever compares.
+
+    Raises:
+        OSError: nobody knows the name.
+
+    """
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        return str(found[0][4][0])

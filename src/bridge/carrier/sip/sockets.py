@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bridge.carrier.sip.flow import MOST_UNSENT_BYTES, Flow
 from bridge.carrier.sip.flow_table import FlowTable
-from bridge.carrier.sip.local_address import LocalAddress
+from bridge.carrier.sip.local_address import LocalAddress, literal_address
 from bridge.carrier.sip.socket_faults import cannot_listen, refusal
 from bridge.sip.hop import Hop
 
@@ -76,6 +76,10 @@ class Sockets:
             OSError: a port is taken; the message names it and its setting, and nothing is left open.
 
         """
+        try:
+            host = await literal_address(host)
+        except OSError as error:
+            raise cannot_listen(error, host, port, "BRIDGE_SIP_HOST") from error
         self._local = LocalAddress(host)
         for tries_left in reversed(range(_PORT_TRIES if port == 0 else 1)):
             try:
