@@ -86,8 +86,11 @@ async def test_make_call_rings_the_demo_phone_and_both_sides_hear_it_exactly(tmp
     spoken = g711.decode_ulaw(speech.demo())
     said_at = position(spoken, ours[:, 0])
     assert said_at >= 0, "the left channel holds the phone's speech sample for sample"
-    played_at = position(spoken, ours[:, 1])
-    assert 0 < played_at - said_at <= 800, "the right channel holds the echo, at most 100 ms later"
+    if stream["underruns"] == 0:
+        played_at = position(spoken, ours[:, 1])
+        assert 0 < played_at - said_at <= 800, "the right channel holds the echo, at most 100 ms later"
+    # On a machine that stood still for a moment the phone heard silence there, and so does the recording.
+    assert share_in_order(spoken, ours[:, 1].tobytes()) > 0.97, "the right channel holds the echo"
 
     (heard,) = (tmp_path / "phone").glob("*.wav")
     # The phone hears in real time: what came late on a busy machine has a moment of silence before it.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import socket
 import sys
 import wave
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from bridge.server.run import new_server
 from tests.web.test_media_stream import FRAME, twilio
 
 
@@ -118,3 +121,30 @@ async def test_simulated_calls_all_complete_and_no_frame_is_lost(tmp_path: Path)
     assert report["completed"] == 30, report
     assert report["server"]["frames"] == report["sent_frames"] > 30 * 200, report
     assert len(list((tmp_path / "recordings").glob("*.wav"))) == 30
+
+
+class Knot:
+    """Something that only the collector can free, as an ended call is."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_what_calls_have_left_is_collected_every_three_minutes() -> None:
+    async def app(_scope: object, _receive: object, _send: object) -> None:
+        raise AssertionError
+
+    async def drain() -> None:
+        raise AssertionError
+
+    server = new_server(app, host="127.0.0.1", port=0, drain=drain)
+    server.config.load()
+    gc.disable()
+    try:
+        kept = weakref.ref(Knot())
+        await server.on_tick(1799)
+        assert kept() is not None
+        await server.on_tick(1800)
+        assert kept() is None
+    finally:
+        gc.enable()
