@@ -7,7 +7,7 @@ from bridge.sinks.sink import sink
 
 
 @sink("null")
-async def null(call: Call, *, chunk_ms: int = 2000) -> None:
+async def null(call: Call, *, chunk_ms: int = 1400) -> None:
     """Listen and discard."""
     async for _ in call.listen(chunk_ms=chunk_ms, encoding="mulaw"):
         pass
