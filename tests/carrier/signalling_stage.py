@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import uvicorn
 from aiohttp import WSMsgType, web
 from fastapi import FastAPI
 from twilio.http.http_client import TwilioHttpClient  # type: ignore[import-untyped]
@@ -30,6 +28,7 @@ from bridge.carrier.call.request import CallRequest, Document
 from bridge.carrier.phone.leg import Answer
 from bridge.carrier.phone.route import Routes
 from bridge.clock import Clock, SystemClock
+from tests.running import running_plain
 
 ACCOUNT_SID = "AC" + "a" * 32
 AUTH_TOKEN = "12345"
@@ -212,18 +211,8 @@ class Carrier:
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """Run an application on a free port of this machine; gives its base URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", ws="none", lifespan="on")
-    server = uvicorn.Server(config)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(server.serve(sockets=[listener]))
-        while not server.started and not running.done():
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await asyncio.wait([running])  # before a failed test's exception would cancel it
+    async with running_plain(app, "none") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager
